@@ -1,0 +1,68 @@
+"""Finite laws: atoms, coins and constants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from augmoments.errors import LawError
+from augmoments.laws.base import Array, Law, Nodes
+
+
+@dataclass(frozen=True)
+class Discrete(Law):
+    """Finite law: ``values`` with ``probabilities`` (equal ones by default).
+
+    >>> Discrete([-1, 0, 1]).expect(2)
+    0.6666666666666666
+    """
+
+    values: Sequence[float]
+    probabilities: Sequence[float] | None = None
+
+    def __post_init__(self) -> None:
+        values = tuple(float(v) for v in self.values)
+        if not values:
+            raise LawError("Discrete: values is empty; give at least one.")
+        if not np.isfinite(values).all():
+            raise LawError(f"Discrete: values must be finite, got {list(values)}.")
+        count = len(values)
+        given = self.probabilities
+        weights = np.full(count, 1 / count) if given is None else np.asarray(given, dtype=float)
+        if weights.shape != (count,):
+            raise LawError(f"Discrete: {count} values but {weights.size} probabilities.")
+        if not (np.isfinite(weights).all() and (weights >= 0).all()):
+            raise LawError(f"Discrete: probabilities must be non-negative, got {given!r}.")
+        if abs(weights.sum() - 1) > 1e-9:
+            raise LawError(f"Discrete: probabilities must sum to 1, they sum to {weights.sum()}.")
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "probabilities", tuple((weights / weights.sum()).tolist()))
+
+    @property
+    def atoms(self) -> Nodes:
+        """Values and probabilities as a quadrature rule, exact for every function."""
+        return Nodes(np.asarray(self.values), np.asarray(self.probabilities))
+
+    @property
+    def support(self) -> tuple[float, float]:
+        return min(self.values), max(self.values)
+
+    def expect(self, degree: int) -> float:
+        points, weights = self.atoms
+        return float(np.sum(weights * points**degree))
+
+    def ppf(self, q: ArrayLike) -> Array:
+        points, weights = self.atoms
+        steps = np.cumsum(weights)
+        index = np.searchsorted(steps, np.asarray(q, dtype=float) * steps[-1], side="right")
+        return points[np.minimum(index, len(points) - 1)]
+
+
+def bernoulli(p: float) -> Discrete:
+    """The law of a coin that shows 1 with probability ``p`` and 0 otherwise."""
+    if not 0 <= p <= 1:
+        raise LawError(f"A probability must lie in [0, 1], got {p!r}.")
+    return Discrete([0.0, 1.0], [1 - p, p])

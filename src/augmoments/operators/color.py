@@ -1,0 +1,139 @@
+r"""Colour: blends :math:`f x + (1 - f) r(x)` with a reference :math:`r`, and fixed mixtures.
+
+Gray is torchvision's, ``.2989 R + .587 G + .114 B``, whose weights sum to 0.9999.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from augmoments.errors import PolicyError
+from augmoments.operators.base import Operator, Pieces, Shape
+from augmoments.operators.flip import per_group
+
+GRAY = (0.2989, 0.587, 0.114)
+
+
+def gray(images: Tensor) -> Tensor:
+    """Gray level, shape ``(..., 1, H, W)``; images of one channel are their own."""
+    if images.shape[-3] == 1:
+        return images
+    weights = torch.tensor(GRAY, dtype=images.dtype, device=images.device)
+    return torch.einsum("...chw,c->...hw", images, weights).unsqueeze(-3)
+
+
+def check_channels(name: str, shape: Shape) -> None:
+    if shape[0] not in (1, 3):
+        raise PolicyError(f"{name} takes images of 1 or 3 channels, these have {shape[0]}.")
+
+
+@dataclass(frozen=True)
+class Blend(Operator):
+    r"""``f x + (1 - f) r(x)``, by request clamped to [0, 1], as torchvision does."""
+
+    clamp: bool = False
+
+    @property
+    def affine(self) -> bool:
+        return not self.clamp
+
+    @abstractmethod
+    def reference(self, images: Tensor) -> Tensor:
+        """The image at ``f = 0``, linear in ``images`` and of a shape that broadcasts to theirs."""
+
+    def __call__(self, images: Tensor, theta: Tensor) -> Tensor:
+        factor = per_group(theta, images)
+        blended = factor * images + (1 - factor) * self.reference(images)
+        return blended.clamp(0, 1) if self.clamp else blended
+
+    def linear(self, images: Tensor, theta: Tensor) -> Tensor:
+        return self(images, theta)
+
+    def pieces(self, low: float, high: float) -> Pieces | None:
+        return None if self.clamp else Pieces(np.array([low, high]), 1)
+
+
+@dataclass(frozen=True)
+class Brightness(Blend):
+    """Blend with black."""
+
+    acts_on = "channels"
+
+    def reference(self, images: Tensor) -> Tensor:
+        return images.new_zeros(())
+
+
+@dataclass(frozen=True)
+class Contrast(Blend):
+    """Blend with the mean of the image's gray levels."""
+
+    acts_on = "everything"
+
+    def reference(self, images: Tensor) -> Tensor:
+        return gray(images).mean((-3, -2, -1), keepdim=True)
+
+    def check_shape(self, shape: Shape) -> None:
+        check_channels("Contrast", shape)
+
+
+@dataclass(frozen=True)
+class Saturation(Blend):
+    """Blend with gray; images of one channel stay as they are."""
+
+    acts_on = "channels"
+
+    def reference(self, images: Tensor) -> Tensor:
+        return gray(images)
+
+    def check_shape(self, shape: Shape) -> None:
+        check_channels("Saturation", shape)
+
+
+@dataclass(frozen=True)
+class Grayscale(Operator):
+    """Gray in every channel where ``theta`` is 1."""
+
+    acts_on = "channels"
+
+    @property
+    def affine(self) -> bool:
+        return True
+
+    def __call__(self, images: Tensor, theta: Tensor) -> Tensor:
+        return torch.where(per_group(theta, images) > 0.5, gray(images).expand_as(images), images)
+
+    def check_shape(self, shape: Shape) -> None:
+        check_channels("Grayscale", shape)
+
+
+@dataclass(frozen=True)
+class Standardisation(Operator):
+    """``(x - mean) / std`` a channel; takes no parameter."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    acts_on: Literal["channels"] = "channels"
+
+    @property
+    def affine(self) -> bool:
+        return True
+
+    def __call__(self, images: Tensor, theta: Tensor) -> Tensor:
+        mean, std = (
+            torch.tensor(values, dtype=images.dtype, device=images.device).reshape(-1, 1, 1)
+            for values in (self.mean, self.std)
+        )
+        return (images - mean) / std
+
+    def check_shape(self, shape: Shape) -> None:
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) not in (1, shape[0]):
+                raise PolicyError(
+                    f"Normalize has {len(values)} values in {name}, the images {shape[0]} channels."
+                )
