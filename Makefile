@@ -5,7 +5,7 @@ TORCH_FLAGS ?=
 WORKERS ?= 4
 
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --progress-bar off
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses $(WORKERS) $(ARGS)
 PIN = $(shell grep -i '^$(1)==' constraints.txt)
 
@@ -20,13 +20,13 @@ setup: .venv/.installed chromium ## Make .venv with everything that the other ta
 .venv/.installed: pyproject.toml constraints.txt
 	@echo "Installing into .venv (a few minutes the first time) ..." >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(PIP) --progress-bar off $(TORCH_FLAGS) $(call PIN,torch)
-	@$(PIP) --progress-bar off -c constraints.txt -e '.[dev]'
-	@$(PIP) --progress-bar off --no-deps $(call PIN,torchvision)
+	@$(PIP) $(TORCH_FLAGS) $(call PIN,torch)
+	@$(PIP) -c constraints.txt -e '.[dev]'
+	@$(PIP) --no-deps $(call PIN,torchvision)
 	@touch $@
 
 .venv/.installed-docs: .venv/.installed
-	@$(PIP) --progress-bar off -c constraints.txt -e '.[docs]'
+	@$(PIP) -c constraints.txt -e '.[docs]'
 	@touch $@
 
 # The test of the report opens it in a real browser; without one it is skipped.
@@ -62,7 +62,8 @@ docs: setup .venv/.installed-docs ## Build the documentation into docs/_build/ht
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
 
 bench: setup ## Run every benchmark
-	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in $(wildcard benchmarks/[a-z]*.py); do \
+	    echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 clean: ## Remove what was built, .venv too
 	rm -rf .venv build dist docs/_build .pytest_cache .ruff_cache .hypothesis .import_linter_cache

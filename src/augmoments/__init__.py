@@ -1,0 +1,24 @@
+"""augmoments: the exact calculus of data augmentation."""
+
+from augmoments.augmentations.base import Augmentation
+from augmoments.augmentations.color import ColorJitter, Normalize, RandomGrayscale
+from augmoments.augmentations.compose import Compose, RandomApply
+from augmoments.augmentations.geometric import (
+    RandomHorizontalFlip,
+    RandomRotation,
+    RandomShear,
+    RandomTranslation,
+    RandomVerticalFlip,
+    RandomZoom,
+)
+from augmoments.laws import (
+    Beta,
+    Discrete,
+    LogUniform,
+    Normal,
+    Triangular,
+    TruncatedNormal,
+    Uniform,
+)
+from augmoments.calculus.expected_operator import expected_operator
+from augmoments.calculus.moments import Moments, moments

@@ -71,7 +71,7 @@ def check_targets(targets: object, n: int, classes: int | None = None) -> Tensor
     tensor([0, 2, 1])
     """
     if not isinstance(targets, Tensor):
-        raise InputTypeError(_not_a_tensor(targets, "targets"))
+        raise InputTypeError(_not_a_tensor(targets, "targets", of_images=False))
     shape = tuple(targets.shape)
     if not shape or shape[0] != n:
         raise InputError(
@@ -152,15 +152,13 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {nearest[0]!r}?)" if nearest else ""
 
 
-def _not_a_tensor(value: object, name: str) -> str:
+def _not_a_tensor(value: object, name: str, of_images: bool = True) -> str:
     """What to say about something that is not a tensor, with the expression that makes it one."""
     kind = type(value)
     found, fix = kind.__name__, f"torch.as_tensor({name})"
     if isinstance(value, np.ndarray):
         found = f"a NumPy array of shape {value.shape}, {value.dtype}"
-        fix = f"torch.from_numpy({name})"
-        if name != "targets":
-            fix += _from_array(value)
+        fix = f"torch.from_numpy({name})" + (_from_array(value) if of_images else "")
     elif kind.__module__.startswith("PIL."):
         found = "a PIL image"
         fix = f"torch.from_numpy(numpy.array({name}))" + _from_array(np.asarray(value))
@@ -213,9 +211,8 @@ def _to_channels_first(shape: tuple[int, ...]) -> str:
     """
     if len(shape) not in (3, 4):
         return ""
-    first, height, width = shape[-3:]
-    channels_last = width in (1, 3, 4) and first > 4 and (height != width or first == height)
-    if not channels_last:
+    first, middle, last = shape[-3:]
+    if last not in (1, 3, 4) or first <= 4 or middle == last:
         return ""
     return ".permute(0, 3, 1, 2)" if len(shape) == 4 else ".permute(2, 0, 1)"
 
@@ -226,7 +223,7 @@ def _wrong_dtype(images: Tensor, name: str) -> InputError | InputTypeError:
         return InputTypeError(f"{name} are {dtype}: use {name}.abs() or {name}.real.")
     if images.is_floating_point() or images.dtype == torch.bool:
         return InputTypeError(f"{name} are {dtype}: use {name}.float().")
-    low, high = int(images.min()), int(images.max())
+    low, high = (int(value) for value in images.double().aminmax())
     if low < 0 or high > 65535:
         fix = f"scale {name}.float() to [0, 1]"
     elif high > 255:

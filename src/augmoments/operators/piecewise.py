@@ -14,11 +14,12 @@ import numpy as np
 import scipy.sparse as sp
 
 from augmoments.laws import ContinuousLaw
-from augmoments.operators.base import Shape
+from augmoments.operators.base import Pieces, Shape
 from augmoments.operators.warp import Warp
 
 _ORDER = 10
 _PIECES_AT_ONCE = 200_000
+_MOST_STEPS = 2048
 
 
 class SpatialMean(NamedTuple):
@@ -27,34 +28,84 @@ class SpatialMean(NamedTuple):
     matrix: sp.csr_array
     mask: np.ndarray
 
+    @classmethod
+    def stack(cls, blocks: list[SpatialMean]) -> SpatialMean:
+        """Join blocks of rows."""
+        matrix = sp.csr_array(sp.vstack([block.matrix for block in blocks], format="csr"))
+        return cls(matrix, np.concatenate([block.mask for block in blocks]))
+
 
 def expected_warp(warp: Warp, law: ContinuousLaw, shape: Shape) -> SpatialMean:
     """Expectation of ``warp`` under ``law`` for images of ``shape``."""
     _, height, width = shape
     rows_at_once = max(1, _PIECES_AT_ONCE // (width * (height + width + len(law.knots))))
-    blocks = [
-        _block(warp, law, shape, np.arange(top, min(top + rows_at_once, height)))
-        for top in range(0, height, rows_at_once)
-    ]
-    matrix = sp.vstack([block.matrix for block in blocks], format="csr")
-    return SpatialMean(sp.csr_array(matrix), np.concatenate([block.mask for block in blocks]))
+    return SpatialMean.stack(
+        [
+            _expected_rows(warp, law, shape, np.arange(top, min(top + rows_at_once, height)))
+            for top in range(0, height, rows_at_once)
+        ]
+    )
 
 
-def _block(warp: Warp, law: ContinuousLaw, shape: Shape, rows: np.ndarray) -> SpatialMean:
+def constant_pieces(warp: Warp, law: ContinuousLaw, shape: Shape) -> Pieces | None:
+    """Where ``warp`` with nearest neighbours is constant, if the pieces are few."""
+    if warp.resampling.interpolation != "nearest":
+        return None
+    y, x = _pixels(np.arange(shape[1]), shape[2])
+    low, high = law.support
+    crossings = warp.crossings(x, y, shape, low, high).parameter
+    edges = np.unique(np.clip(crossings, low, high))
+    if len(edges) > _MOST_STEPS:
+        return None
+    return Pieces(np.unique(np.concatenate([[low], edges, [high]])), 0)
+
+
+def combined_warp(warp: Warp, points: np.ndarray, weights: np.ndarray, shape: Shape) -> SpatialMean:
+    """The combination ``sum_k weights[k] T(points[k])`` for images of ``shape``."""
     _, height, width = shape
-    y, x = (grid.ravel().astype(float) for grid in np.meshgrid(rows, np.arange(width), indexing="ij"))
+    y, x = _pixels(np.arange(height), width)
+    count = height * width
+    piece = np.repeat(np.arange(count), len(points))
+    theta, weight = np.tile(points, count), np.tile(weights, count)
+    return _accumulate(warp, shape, count, piece, x, y, theta, theta[:, None], weight[:, None])
+
+
+def _expected_rows(warp: Warp, law: ContinuousLaw, shape: Shape, rows: np.ndarray) -> SpatialMean:
+    y, x = _pixels(rows, shape[2])
     pixel, low, high = _split(warp, law, shape, x, y)
-    x, y = x[pixel], y[pixel]
     middle = (low + high) / 2
-    nearest = warp.resampling.interpolation == "nearest"
+    if warp.resampling.interpolation == "nearest":
+        points, nodes = middle[:, None], (law.cdf(high) - law.cdf(low))[:, None]
+    else:
+        points, nodes = law.quadrature(low, high, _ORDER)
+    return _accumulate(warp, shape, len(x), pixel, x, y, middle, points, nodes)
+
+
+def _pixels(rows: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    y, x = np.meshgrid(rows.astype(float), np.arange(width, dtype=float), indexing="ij")
+    return y.ravel(), x.ravel()
+
+
+def _accumulate(
+    warp: Warp,
+    shape: Shape,
+    count: int,
+    pixel: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    middle: np.ndarray,
+    points: np.ndarray,
+    nodes: np.ndarray,
+) -> SpatialMean:
+    """Sum interpolation weights over pieces: ``middle`` tells which pixels a piece reads,
+    ``points`` and ``nodes`` ``(pieces, order)`` with which weights."""
+    _, height, width = shape
+    x, y = x[pixel], y[pixel]
     sx, sy = np.broadcast_arrays(*warp.source(x, y, middle, shape))
-    if nearest:
-        left, top = np.rint(sx), np.rint(sy)
-        nodes = law.cdf(high)[:, None] - law.cdf(low)[:, None]
-        taps = [(left, top, np.ones_like(nodes))]
+    if warp.resampling.interpolation == "nearest":
+        taps = [(np.rint(sx), np.rint(sy), np.ones_like(nodes))]
     else:
         left, top = np.floor(sx), np.floor(sy)
-        points, nodes = law.quadrature(low, high, _ORDER)
         u, v = np.broadcast_arrays(*warp.source(x[:, None], y[:, None], points, shape))
         u, v = u - left[:, None], v - top[:, None]
         taps = [
@@ -63,7 +114,7 @@ def _block(warp: Warp, law: ContinuousLaw, shape: Shape, rows: np.ndarray) -> Sp
             (left, top + 1, (1 - u) * v),
             (left + 1, top + 1, u * v),
         ]
-    inside = [(0 <= c) & (c < width) & (0 <= r) & (r < height) for c, r, _ in taps]
+    inside = [(c >= 0) & (c < width) & (r >= 0) & (r < height) for c, r, _ in taps]
     mask = sum(weight * ok[:, None] for (_, _, weight), ok in zip(taps, inside, strict=True))
     scale = nodes * mask if warp.resampling.masks_twice else nodes
     data, row, column = [], [], []
@@ -71,11 +122,8 @@ def _block(warp: Warp, law: ContinuousLaw, shape: Shape, rows: np.ndarray) -> Sp
         data.append((scale * weight).sum(1)[ok])
         row.append(pixel[ok])
         column.append((r * width + c)[ok].astype(np.int64))
-    count = len(rows) * width
-    matrix = sp.coo_array(
-        (np.concatenate(data), (np.concatenate(row), np.concatenate(column))),
-        shape=(count, height * width),
-    ).tocsr()
+    entries = (np.concatenate(data), (np.concatenate(row), np.concatenate(column)))
+    matrix = sp.coo_array(entries, shape=(count, height * width)).tocsr()
     matrix.eliminate_zeros()
     return SpatialMean(matrix, np.bincount(pixel, (nodes * mask).sum(1), minlength=count))
 

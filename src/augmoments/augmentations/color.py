@@ -1,0 +1,212 @@
+"""Colour: jitter, grayscale and normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as SequenceOf
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
+from itertools import permutations
+from math import factorial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from augmoments.augmentations.base import Augmentation, Elementary, Parameter, require_affine
+from augmoments.errors import InputTypeError, LawError, PolicyError
+from augmoments.laws import Discrete, Law, LawLike, Uniform, as_law, bernoulli
+from augmoments.operators.base import Operator, Shape
+from augmoments.operators.color import (
+    Blend,
+    Brightness,
+    Contrast,
+    Grayscale,
+    Saturation,
+    Standardisation,
+)
+from augmoments.rules import Mixture, Product, Rule
+
+
+@dataclass(frozen=True)
+class _Jitter(Elementary):
+    """One of the factors of :class:`ColorJitter`."""
+
+    operator: Blend
+    law: Law
+
+
+@dataclass(frozen=True)
+class ColorJitter(Augmentation):
+    r"""Jitter brightness, contrast and saturation by random factors, in random order.
+
+    Each blends with a reference, :math:`f x + (1 - f) r(x)`: black, the mean of the gray levels,
+    and gray. With ``clamp=True`` (as torchvision) every blend is clamped to [0, 1], which makes
+    the action nonlinear: moments come from cubature over the factors. With ``clamp=False`` they
+    are exact, averaged over the orders.
+
+    Args:
+        brightness: Law of the factor, a range, or a number ``v`` for
+            ``Uniform(max(0, 1 - v), 1 + v)``; 0 leaves the step out.
+        contrast: The same for contrast.
+        saturation: The same for saturation.
+        hue: Only 0; hue is not supported.
+        clamp: Clamp to [0, 1] after every blend.
+
+    Raises:
+        LawError: A factor can be negative.
+        PolicyError: A hue, or images that have neither 1 nor 3 channels.
+
+    Example:
+        >>> import torch, augmoments as am
+        >>> image = torch.full((1, 1, 1, 1), 0.5)
+        >>> am.moments(image, am.ColorJitter(brightness=0.3, clamp=False)).covariance.trace()
+        tensor([0.0075])
+    """
+
+    brightness: LawLike = 0.0
+    contrast: LawLike = 0.0
+    saturation: LawLike = 0.0
+    hue: LawLike = 0.0
+    _: KW_ONLY
+    clamp: bool = True
+
+    def __post_init__(self) -> None:
+        if self.hue != 0 and self.hue is not None:
+            raise PolicyError("ColorJitter: hue is not supported; use hue=0.")
+        _ = self.jitters
+
+    @cached_property
+    def jitters(self) -> tuple[_Jitter, ...]:
+        """The factors that are active, in the order brightness, contrast, saturation."""
+        found = []
+        for name, operator in (
+            ("brightness", Brightness),
+            ("contrast", Contrast),
+            ("saturation", Saturation),
+        ):
+            law = _factor_law(getattr(self, name), name)
+            if law is not None:
+                found.append(_Jitter(operator(clamp=self.clamp), law))
+        return tuple(found)
+
+    @cached_property
+    def orders(self) -> tuple[tuple[int, ...], ...]:
+        """All orders of the active factors; each is equally likely."""
+        return tuple(permutations(range(len(self.jitters))))
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        order = Parameter(Discrete(range(factorial(len(self.jitters)))))
+        return (order, *(p for jitter in self.jitters for p in jitter.parameters))
+
+    @property
+    def affine(self) -> bool:
+        return not self.clamp
+
+    def apply(self, images: Tensor, theta: Tensor) -> Tensor:
+        out = torch.empty_like(images)
+        for index, order in enumerate(self.orders):
+            chosen = theta[:, 0].round() == index
+            if not chosen.any():
+                continue
+            part = images[chosen.to(images.device)]
+            for step in order:
+                part = self.jitters[step].apply(part, theta[chosen, 1 + step, None])
+            out = out.index_put((chosen.nonzero()[:, 0].to(images.device),), part)
+        return out
+
+    def rule(self, shape: Shape, n: int) -> Rule:
+        require_affine(self)
+        rules = [jitter.rule(shape, n) for jitter in self.jitters]
+        branches = tuple(Product(tuple(rules[step] for step in order)) for order in self.orders)
+        if len(branches) == 1:
+            return branches[0]
+        return Mixture((1 / len(branches),) * len(branches), branches)
+
+    def check_shape(self, shape: Shape) -> None:
+        for jitter in self.jitters:
+            jitter.check_shape(shape)
+
+
+@dataclass(frozen=True)
+class RandomGrayscale(Elementary):
+    """Replace every channel by the gray level with probability ``p``: two atoms, exact.
+
+    Example:
+        >>> import torch, augmoments as am
+        >>> am.moments(torch.tensor([[[[1.0]], [[0.0]], [[0.0]]]]), am.RandomGrayscale(1.0)).mean[0, 2]
+        tensor([[0.2989]])
+    """
+
+    p: float = 0.1
+
+    def __post_init__(self) -> None:
+        _ = self.law
+
+    @property
+    def operator(self) -> Operator:
+        return Grayscale()
+
+    @property
+    def law(self) -> Law:
+        return bernoulli(self.p)
+
+
+@dataclass(frozen=True)
+class Normalize(Elementary):
+    """``(x - mean) / std`` for each channel, not random.
+
+    Args:
+        mean: One number, or one a channel.
+        std: The same, none of them zero.
+
+    Raises:
+        LawError: A standard deviation of zero, or values that are not finite.
+
+    Example:
+        >>> import torch, augmoments as am
+        >>> am.moments(torch.ones(1, 1, 1, 1), am.Normalize(0.5, 0.25)).mean
+        tensor([[[[2.]]]])
+    """
+
+    mean: float | SequenceOf[float]
+    std: float | SequenceOf[float]
+
+    def __post_init__(self) -> None:
+        _ = self.operator
+
+    @cached_property
+    def operator(self) -> Operator:
+        mean, std = _numbers(self.mean, "mean"), _numbers(self.std, "std")
+        if not all(std):
+            raise LawError(f"Normalize: std must not be zero, got {self.std!r}.")
+        return Standardisation(mean, std)
+
+    @property
+    def law(self) -> None:
+        return None
+
+
+def _factor_law(value: LawLike | None, name: str) -> Law | None:
+    if value is None or (isinstance(value, int | float) and value == 0):
+        return None
+    if isinstance(value, int | float):
+        if not value > 0:
+            raise LawError(f"ColorJitter: {name} must not be negative, got {value}.")
+        return Uniform(max(0.0, 1 - value), 1 + value)
+    law = as_law(value, name)
+    if law.support[0] < 0:
+        raise LawError(
+            f"ColorJitter: factors of {name} must not be negative, these reach {law.support[0]:g}."
+        )
+    return law
+
+
+def _numbers(value: Any, name: str) -> tuple[float, ...]:
+    try:
+        numbers = tuple(float(v) for v in torch.as_tensor(value, dtype=torch.float64).reshape(-1))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputTypeError(f"Normalize: {name} must be numbers, got {value!r}.") from error
+    if not numbers or not torch.tensor(numbers).isfinite().all():
+        raise LawError(f"Normalize: {name} must be finite numbers, got {value!r}.")
+    return numbers

@@ -1,0 +1,290 @@
+r"""The average of a random affine operator, :math:`E[T] : x \mapsto E[M] x + E[b]`."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import Tensor
+
+from augmoments.augmentations.base import Augmentation
+from augmoments.checks import check_images, check_memory
+from augmoments.errors import InputError
+from augmoments.operators.base import Shape
+from augmoments.operators.piecewise import SpatialMean, combined_warp
+from augmoments.operators.warp import Warp
+from augmoments.rules import Mixture, Product, QuadraticRule, Rule
+
+
+class ExpectedOperator(ABC):
+    """The average of a random affine operator; apply it with ``operator @ images``.
+
+    Attributes:
+        shape: ``(C, H, W)`` of the images it takes and gives.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+
+    def __matmul__(self, images: Tensor) -> Tensor:
+        """``E[M] x + E[b]`` for images ``(N, C, H, W)`` or ``(C, H, W)``; dtype is kept."""
+        return self._on_batch(images, self.apply)
+
+    def adjoint(self, images: Tensor) -> Tensor:
+        """``E[M]^T y`` for images ``(N, C, H, W)`` or ``(C, H, W)``."""
+        return self._on_batch(images, self.transpose)
+
+    def _on_batch(self, images: Tensor, action) -> Tensor:  # noqa: ANN001
+        batch = check_images(images, value_range=None)
+        if tuple(batch.shape[1:]) != self.shape:
+            raise InputError(
+                f"This operator acts on images of shape {self.shape}, got {tuple(batch.shape[1:])}."
+            )
+        return action(batch).reshape(images.shape)
+
+    def apply(self, images: Tensor) -> Tensor:
+        """``E[M] x + E[b]`` on a batch that has been checked."""
+        return self.linear(images) + self.offset.to(images)
+
+    @abstractmethod
+    def linear(self, images: Tensor) -> Tensor:
+        """``E[M] x`` on a batch that has been checked."""
+
+    @abstractmethod
+    def transpose(self, images: Tensor) -> Tensor:
+        """``E[M]^T y`` on a batch that has been checked."""
+
+    @abstractmethod
+    def matrix(self) -> sp.csr_array:
+        """``E[M]`` as a sparse matrix ``(D, D)``, ``D = C H W`` with W running fastest."""
+
+    @property
+    @abstractmethod
+    def offset(self) -> Tensor:
+        """``E[b]``, shape ``(C, H, W)``, float64."""
+
+    @property
+    def size(self) -> int:
+        """``D = C H W``."""
+        return int(np.prod(self.shape))
+
+
+class SpatialOperator(ExpectedOperator):
+    """The same sparse matrix ``(HW, HW)`` on every channel."""
+
+    def __init__(self, shape: Shape, plane: sp.csr_array, offset: Tensor) -> None:
+        super().__init__(shape)
+        self.plane = plane
+        self._offset = offset
+        self._cache: dict[tuple[torch.dtype, torch.device, bool], Tensor] = {}
+
+    def _torch(self, like: Tensor, transposed: bool) -> Tensor:
+        key = (like.dtype, like.device, transposed)
+        if key not in self._cache:
+            plane = sp.csr_array(self.plane.T) if transposed else self.plane
+            self._cache[key] = _torch_csr(plane, like)
+        return self._cache[key]
+
+    def _multiply(self, images: Tensor, transposed: bool) -> Tensor:
+        work = images if images.dtype in (torch.float32, torch.float64) else images.float()
+        flat = work.reshape(-1, work.shape[-2] * work.shape[-1])
+        out = (self._torch(work, transposed) @ flat.T).T
+        return out.reshape(images.shape).to(images.dtype)
+
+    def linear(self, images: Tensor) -> Tensor:
+        return self._multiply(images, transposed=False)
+
+    def transpose(self, images: Tensor) -> Tensor:
+        return self._multiply(images, transposed=True)
+
+    def matrix(self) -> sp.csr_array:
+        return sp.csr_array(sp.kron(sp.eye_array(self.shape[0]), self.plane, format="csr"))
+
+    @property
+    def offset(self) -> Tensor:
+        return self._offset
+
+
+class CombinedOperator(ExpectedOperator):
+    r"""The finite combination :math:`\sum_k g_k A_k` of a rule's operators."""
+
+    def __init__(self, shape: Shape, rule: QuadraticRule) -> None:
+        super().__init__(shape)
+        self.rule = rule
+
+    def linear(self, images: Tensor) -> Tensor:
+        columns = self.rule.linear_columns(images)
+        return torch.einsum("k,k...->...", self.rule.weights.to(images), columns)
+
+    def transpose(self, images: Tensor) -> Tensor:
+        probe = torch.zeros_like(images)
+        (gradient,) = torch.func.vjp(self.linear, probe)[1](images)
+        return gradient
+
+    def matrix(self) -> sp.csr_array:
+        channels, height, width = self.shape
+        match self.rule.operator.acts_on:
+            case "space":
+                plane = CombinedOperator((1, height, width), self.rule)._columns()
+                return sp.csr_array(sp.kron(sp.eye_array(channels), plane, format="csr"))
+            case "channels":
+                pixel = CombinedOperator((channels, 1, 1), self.rule)._columns()
+                return sp.csr_array(sp.kron(pixel, sp.eye_array(height * width), format="csr"))
+            case "everything":
+                what = f"the dense matrix of {self.rule.operator}"
+                check_memory(24 * self.size**2, what, "operator @ images")
+                return self._columns()
+
+    def _columns(self) -> sp.csr_array:
+        blocks = []
+        for index in torch.arange(self.size).split(256):
+            basis = torch.zeros(len(index), self.size, dtype=torch.float64)
+            basis[torch.arange(len(index)), index] = 1
+            rows = self.linear(basis.reshape(-1, *self.shape)).reshape(len(index), -1)
+            blocks.append(sp.csr_array(rows.numpy()))
+        return sp.csr_array(sp.vstack(blocks).T)
+
+    @cached_property
+    def offset(self) -> Tensor:
+        zero = torch.zeros(1, *self.shape, dtype=torch.float64)
+        return torch.einsum("k,k...->...", self.rule.weights, self.rule.columns(zero))[0]
+
+
+class ChainedOperator(ExpectedOperator):
+    """Independent steps: the product of their averages, the first one applied first."""
+
+    def __init__(self, shape: Shape, steps: tuple[ExpectedOperator, ...]) -> None:
+        super().__init__(shape)
+        self.steps = steps
+
+    def apply(self, images: Tensor) -> Tensor:
+        for step in self.steps:
+            images = step.apply(images)
+        return images
+
+    def linear(self, images: Tensor) -> Tensor:
+        for step in self.steps:
+            images = step.linear(images)
+        return images
+
+    def transpose(self, images: Tensor) -> Tensor:
+        for step in reversed(self.steps):
+            images = step.transpose(images)
+        return images
+
+    def matrix(self) -> sp.csr_array:
+        product = sp.csr_array(sp.eye_array(self.size))
+        for step in self.steps:
+            product = step.matrix() @ product
+        return sp.csr_array(product)
+
+    @cached_property
+    def offset(self) -> Tensor:
+        return self.apply(torch.zeros(1, *self.shape, dtype=torch.float64))[0]
+
+
+class AveragedOperator(ExpectedOperator):
+    """A random choice: the weighted sum of the averages of its branches."""
+
+    def __init__(
+        self, shape: Shape, weights: tuple[float, ...], branches: tuple[ExpectedOperator, ...]
+    ) -> None:
+        super().__init__(shape)
+        self.weights = weights
+        self.branches = branches
+
+    def _sum(self, parts):  # noqa: ANN001, ANN202
+        return sum(weight * part for weight, part in zip(self.weights, parts, strict=True))
+
+    def linear(self, images: Tensor) -> Tensor:
+        return self._sum(branch.linear(images) for branch in self.branches)
+
+    def transpose(self, images: Tensor) -> Tensor:
+        return self._sum(branch.transpose(images) for branch in self.branches)
+
+    def matrix(self) -> sp.csr_array:
+        return sp.csr_array(self._sum(branch.matrix() for branch in self.branches))
+
+    @cached_property
+    def offset(self) -> Tensor:
+        return self._sum(branch.offset for branch in self.branches)
+
+
+def expected_operator(policy: Augmentation, shape: Shape) -> ExpectedOperator:
+    r"""The exact average of an affine policy, independent of any image.
+
+    :math:`E[T(x)] = E[M] x + E[b]`. Resamplings with a continuous parameter are integrated piece
+    by piece between the parameters at which a pixel's source crosses a grid line, to 1e-14;
+    translations and colour by their finite expansions.
+
+    Args:
+        policy: An augmentation that is affine in the image for each draw.
+        shape: ``(C, H, W)`` of the images.
+
+    Returns:
+        An operator: ``operator @ images``, ``.adjoint(images)``, ``.matrix()``, ``.offset``.
+
+    Raises:
+        PolicyError: The policy is not affine, or does not take images of this shape.
+
+    Example:
+        >>> import augmoments as am
+        >>> policy = am.RandomRotation(30, interpolation="bilinear")
+        >>> operator = am.expected_operator(policy, (3, 32, 32))
+        >>> operator.matrix().shape
+        (3072, 3072)
+
+    Reference:
+        Balestriero, Misra, LeCun (2022), theorem 1: E[T(x)] is linear in the image.
+    """
+    shape = check_shape(shape)
+    policy.check_shape(shape)
+    return average(policy.rule(shape, 1), shape)
+
+
+def check_shape(shape: Shape) -> Shape:
+    """Check that ``shape`` is ``(C, H, W)`` with positive whole numbers."""
+    sizes = tuple(shape)
+    if len(sizes) != 3 or not all(isinstance(s, int) and s > 0 for s in sizes):
+        raise InputError(f"shape must be three positive whole numbers (C, H, W), got {shape!r}.")
+    return sizes  # type: ignore[return-value]
+
+
+def average(rule: Rule, shape: Shape) -> ExpectedOperator:
+    """The average of the random operator that ``rule`` describes.
+
+    A leaf without a closed form is averaged over its nodes.
+    """
+    match rule:
+        case Product(factors=factors):
+            return ChainedOperator(shape, tuple(average(factor, shape) for factor in factors))
+        case Mixture(weights=weights, branches=branches):
+            return AveragedOperator(shape, weights, tuple(average(b, shape) for b in branches))
+        case QuadraticRule(operator=Warp() as warp):
+            mean = rule.expectation() if rule.expectation else _combination(rule, shape)
+            mask = torch.from_numpy(mean.mask).reshape(shape[1:])
+            fill = warp.resampling.fill_like(torch.zeros(shape, dtype=torch.float64))
+            return SpatialOperator(shape, mean.matrix, fill * (1 - mask))
+        case QuadraticRule():
+            return CombinedOperator(shape, rule)
+
+
+def _torch_csr(matrix: sp.csr_array, like: Tensor) -> Tensor:
+    index = np.int32 if matrix.nnz < 2**31 else np.int64
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support", UserWarning)
+        return torch.sparse_csr_tensor(
+            torch.from_numpy(matrix.indptr.astype(index)),
+            torch.from_numpy(matrix.indices.astype(index)),
+            torch.from_numpy(matrix.data).to(like.dtype),
+            size=matrix.shape,
+            device=like.device,
+        )
+
+
+def _combination(rule: QuadraticRule, shape: Shape) -> SpatialMean:
+    return combined_warp(rule.operator, rule.points[:, 0].numpy(), rule.weights.numpy(), shape)

@@ -1,0 +1,179 @@
+"""Mean and covariance of augmented images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from augmoments.augmentations.base import Augmentation
+from augmoments.checks import check_images, check_memory
+from augmoments.errors import InputError, InputTypeError
+from augmoments.estimate import Method, rounding
+from augmoments.calculus.covariance import Covariance
+from augmoments.calculus.solve import Plan, Solution, solve
+from augmoments.operators.base import Shape
+from augmoments.rules import leaves
+
+_BYTES_AT_ONCE = 256 * 2**20
+
+
+class Errors(NamedTuple):
+    """Relative error bounds of moments, one an image."""
+
+    mean: Tensor
+    """``||mean - truth|| / ||truth||``, shape ``(N,)``."""
+    covariance: Tensor
+    """``||V - truth||_F / ||truth||_F``, shape ``(N,)``."""
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean and covariance of augmented images, and how they were obtained.
+
+    Attributes:
+        mean: ``E[T(x)]``, shape ``(N, C, H, W)``.
+        covariance: Implicit ``Cov[T(x)]``, shape ``(N, D, D)``.
+        method: The least exact route that was used.
+        error: Relative error bounds of both.
+        tol: What was asked for.
+        nodes: Evaluations of the policy an image.
+    """
+
+    mean: Float[Tensor, "N C H W"]
+    covariance: Covariance
+    method: Method
+    error: Errors
+    tol: float
+    nodes: int
+
+    @property
+    def converged(self) -> bool:
+        """Whether every image reached the tolerance that was asked for."""
+        floor = rounding(self.mean.dtype, max(self.mean.shape[-2:]))
+        worst = max(float(self.error.mean.max()), float(self.error.covariance.max()))
+        return worst <= max(self.tol, 2 * floor)
+
+    def __repr__(self) -> str:
+        short = "" if self.converged else f", tol={self.tol:g} NOT reached"
+        return (
+            f"Moments(shape={tuple(self.mean.shape)}, method={self.method!r}, "
+            f"error(mean)<={float(self.error.mean.max()):.1e}, "
+            f"error(covariance)<={float(self.error.covariance.max()):.1e}{short})"
+        )
+
+
+def moments(
+    images: Float[Tensor, "N C H W"],
+    policy: Augmentation,
+    tol: float = 1e-3,
+    *,
+    seed: int = 0,
+    max_nodes: int = 4096,
+    value_range: tuple[float, float] | None = (0.0, 1.0),
+    progress: Callable[[int, int], None] | None = None,
+) -> Moments:
+    r"""Mean and covariance of augmented images, exactly or to a stated error.
+
+    .. math:: \mu = E[T(x)], \qquad V = E[T(x) T(x)^\top] - \mu \mu^\top .
+
+    Finite laws and expansions give both exactly. A resampling with a continuous parameter gives
+    the mean exactly and the covariance by nodes, doubled until the change is below ``tol``. Where
+    a step is nonlinear, everything up to it goes by nodes over the joint law: atoms if they are
+    few, a grid if one parameter is continuous, else scrambled Sobol points in eight replicates.
+
+    Args:
+        images: ``(N, C, H, W)`` or ``(C, H, W)``, floating point in ``value_range``.
+        policy: Any augmentation.
+        tol: Relative error asked for, in Euclidean norm for the mean and in Frobenius norm for
+            the covariance. If ``max_nodes`` do not reach it, ``error`` says how far it got.
+        seed: Seed of the scrambling; the same seed gives the same answer.
+        max_nodes: Most evaluations of the policy an image and stage.
+        value_range: What the images' values must lie in; ``None`` lifts the check.
+        progress: Called with the number of images done and the number of all.
+
+    Returns:
+        :class:`Moments`; dtype, device and gradients are those of the images.
+
+    Raises:
+        InputError: Images of a wrong shape, range or with values that are not finite.
+        PolicyError: The policy does not take images of this shape.
+        NotEnoughMemoryError: The factors of the covariances do not fit.
+
+    Example:
+        >>> import torch, augmoments as am
+        >>> images = torch.rand(2, 1, 8, 8, dtype=torch.float64)
+        >>> m = am.moments(images, am.RandomTranslation(x=(-1, 1), y=(-1, 1)))
+        >>> m.method, m.covariance.shape
+        ('exact', torch.Size([2, 64, 64]))
+
+    Reference:
+        Balestriero, Misra, LeCun (2022), section 2.
+    """
+    batch = check_images(images, value_range=value_range)
+    check_policy(policy)
+    if not 0 < tol < 1:
+        raise InputError(f"tol must lie between 0 and 1, got {tol!r}.")
+    shape: Shape = tuple(batch.shape[1:])  # type: ignore[assignment]
+    policy.check_shape(shape)
+    plan = Plan.of(policy, shape, seed)
+    half = batch.dtype in (torch.float16, torch.bfloat16)
+    work = batch.float() if half else batch
+    parts: list[Solution] = []
+    for chunk in work.split(_images_at_once(work, plan)):
+        parts.append(solve(chunk, plan, tol, max_nodes))
+        if progress is not None:
+            progress(sum(len(part.mean_error) for part in parts), len(work))
+    floor = rounding(batch.dtype, max(shape[1:]))
+    return Moments(
+        mean=torch.cat([part.state.mean for part in parts]).to(batch.dtype),
+        covariance=Covariance(_stack([part.state.factor for part in parts]).to(batch.dtype)),
+        method=plan.method,
+        error=Errors(
+            torch.cat([part.mean_error for part in parts]) + floor,
+            torch.cat([part.covariance_error for part in parts]) + 2 * floor,
+        ),
+        tol=tol,
+        nodes=max(part.nodes for part in parts),
+    )
+
+
+def check_policy(policy: object) -> None:
+    """Refuse what is not an augmentation, by name."""
+    if not isinstance(policy, Augmentation):
+        kind = type(policy)
+        raise InputTypeError(
+            f"policy must be an augmentation of augmoments, such as Compose([RandomRotation(15)]), "
+            f"got {kind.__module__}.{kind.__qualname__}."
+        )
+
+
+def _images_at_once(images: Tensor, plan: Plan) -> int:
+    """How many images fit into the working memory with all their columns."""
+    size = images[0].numel()
+    columns = len(plan.head.nodes(2)) if plan.head else 0
+    widest = max(columns, 1)
+    for leaf in leaves(plan.tail(64)):
+        columns = len(leaf) * (min(columns, size) + 1)
+        widest = max(widest, columns)
+    needed = 3 * widest * size * images.element_size()
+    check_memory(needed, "the covariance of one image", "smaller images or a policy of fewer steps")
+    return max(1, _BYTES_AT_ONCE // needed)
+
+
+def _stack(factors: list[Tensor]) -> Tensor:
+    rank = max(factor.shape[1] for factor in factors)
+    count = sum(len(factor) for factor in factors)
+    size = factors[0][0, :1].numel() * rank * factors[0].element_size()
+    if len(factors) > 1:
+        check_memory(count * size, "the factors of all covariances", "fewer images at a time")
+    out = factors[0].new_zeros(count, rank, *factors[0].shape[2:])
+    done = 0
+    for factor in factors:
+        out[done : done + len(factor), : factor.shape[1]] = factor
+        done += len(factor)
+    return out

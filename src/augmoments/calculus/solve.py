@@ -1,0 +1,241 @@
+"""From images and a policy to mean and covariance: the plan, and its refinement to a tolerance.
+
+A policy splits into a *head*, up to its last step that is not affine, and an affine *tail*. The
+head is evaluated at nodes over the joint law of its parameters; the tail moves means and factors
+by its quadratic rules. Each image is refined until its own estimated error is small enough, so
+that its result does not depend on the images beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from augmoments.augmentations.base import Augmentation
+from augmoments.augmentations.compose import Compose
+from augmoments.estimate import Method, weakest
+from augmoments.calculus.nodes import JointNodes, NodeFamily
+from augmoments.calculus.state import FactorState, propagate
+from augmoments.operators.base import Shape, outer
+from augmoments.rules import Product, Rule, leaves
+
+_FIRST_NODES = 16
+_THREE_SIGMA = 3.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the moments of a policy are found."""
+
+    head: NodeFamily | None
+    """Nodes for the part up to the last step that is not affine."""
+    head_policy: Augmentation | None
+    tail: Callable[[int], Rule]
+    """The rule of the affine rest, given a number of nodes a parameter."""
+    method: Method
+
+    @classmethod
+    def of(cls, policy: Augmentation, shape: Shape, seed: int) -> Plan:
+        """Split ``policy`` for images of ``shape``."""
+        parts = policy.parts
+        split = max((i + 1 for i, part in enumerate(parts) if not part.affine), default=0)
+        head_policy = Compose(parts[:split]) if split else None
+        head = NodeFamily(head_policy, seed) if head_policy is not None else None
+
+        def tail(n: int) -> Rule:
+            return Product(tuple(part.rule(shape, n) for part in parts[split:]))
+
+        exact = all(leaf.exact for leaf in leaves(tail(1)))
+        method = weakest("exact" if exact else "cubature", head.method if head else "exact")
+        return cls(head, head_policy, tail, method)
+
+    @property
+    def exact_tail(self) -> bool:
+        """Whether the tail's moments are exact at any number of nodes."""
+        return all(leaf.exact for leaf in leaves(self.tail(1)))
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Moments of a batch with their relative errors."""
+
+    state: FactorState
+    mean_error: Tensor
+    """(N,), relative to the norm of the mean."""
+    covariance_error: Tensor
+    """(N,), relative to the Frobenius norm of the covariance."""
+    nodes: int
+    """Evaluations of the policy an image, the most over the batch."""
+
+
+def solve(images: Tensor, plan: Plan, tol: float, max_nodes: int) -> Solution:
+    """Moments of a batch to a relative error of ``tol``, as far as ``max_nodes`` nodes carry."""
+    inexact = plan.method != "exact"
+    eps = torch.finfo(images.dtype).eps
+    start = FactorState.certain(images, max(0.01 * tol, 8 * eps) if inexact else 8 * eps)
+    solution = Solution(start, images.new_zeros(len(images)), images.new_zeros(len(images)), 1)
+    if plan.head is not None:
+        head, policy = plan.head, plan.head_policy
+        assert policy is not None
+
+        def evaluate(state: FactorState, level: int) -> Solution:
+            return _evaluate(policy, head.nodes(level), state)
+
+        solution = _refine(evaluate, start, tol / 2, max_nodes, head.method == "exact")
+    if plan.tail(1) == Product(()):
+        return solution
+
+    def move(state: FactorState, level: int) -> Solution:
+        rule = plan.tail(_FIRST_NODES * 2**level)
+        none = torch.full((len(state.mean),), torch.nan, dtype=images.dtype, device=images.device)
+        nodes = sum(len(leaf) for leaf in leaves(rule))
+        return Solution(propagate(rule, state), none, none, nodes)
+
+    tail = _refine(move, solution.state, tol / 2, max_nodes, plan.exact_tail)
+    return Solution(
+        tail.state,
+        solution.mean_error + tail.mean_error,
+        solution.covariance_error + tail.covariance_error + tail.state.loss,
+        solution.nodes + tail.nodes,
+    )
+
+
+def _evaluate(policy: Augmentation, nodes: JointNodes, state: FactorState) -> Solution:
+    """Mean and factor from the nodes; errors from replicates, if there are any."""
+    images = state.mean
+    columns = policy.apply(outer(images, len(nodes)), nodes.theta).transpose(0, 1)
+    weights = nodes.weights.to(images)
+    mean = torch.einsum("k,nk...->n...", weights, columns)
+    factor = weights.sqrt()[:, None, None, None] * (columns - mean[:, None])
+    moved = replace(state, mean=mean, factor=factor)
+    if nodes.replicates == 1:
+        unknown = images.new_full((len(images),), torch.nan)
+        return Solution(moved, unknown, unknown, len(nodes))
+    with torch.no_grad():
+        mean_error, covariance_error = _replicate_errors(moved, nodes)
+    return Solution(moved, mean_error, covariance_error, len(nodes))
+
+
+def _replicate_errors(state: FactorState, nodes: JointNodes) -> tuple[Tensor, Tensor]:
+    """Three standard errors of the pooled mean and covariance, relative to their norms."""
+    blocks = nodes.replicates
+    pairs = blocks * (blocks - 1)
+    factor = state.factor.double().flatten(2).unflatten(1, (blocks, -1))
+    weights = nodes.weights.sqrt().to(factor.device).reshape(1, blocks, -1, 1)
+    gaps = blocks * (weights * factor).sum(2)  # replicate mean minus pooled mean
+    mean_error = (gaps.square().sum((1, 2)) / pairs).sqrt()
+    if factor.shape[1] * factor.shape[2] <= factor.shape[3]:
+        flat = factor.flatten(1, 2)
+        gram = (flat @ flat.mT).square()
+        inner = gram.unflatten(1, (blocks, -1)).unflatten(3, (blocks, -1)).sum((2, 4))
+    else:
+        inner = factor.new_zeros(len(factor), blocks, blocks)
+        for n, image in enumerate(factor):
+            second = (image.mT @ image).flatten(1)
+            inner[n] = second @ second.T
+    own, pooled = inner.diagonal(dim1=1, dim2=2).sum(1) * blocks**2, inner.sum((1, 2))
+    covariance_error = ((own - blocks * pooled).clamp_min(0) / pairs).sqrt()
+    scale = state.mean.double().flatten(1).norm(dim=1)
+    return (
+        (_THREE_SIGMA * _ratio(mean_error, scale)).to(state.mean.dtype),
+        (_THREE_SIGMA * _ratio(covariance_error, pooled.sqrt(), scale)).to(state.mean.dtype),
+    )
+
+
+def _refine(
+    step: Callable[[FactorState, int], Solution],
+    start: FactorState,
+    tol: float,
+    max_nodes: int,
+    exact: bool,
+) -> Solution:
+    """Raise the level of ``step`` for those images whose error is not yet below ``tol``.
+
+    Where a step does not know its own error, the change from the level before is taken: with
+    errors that fall as 1/n or faster it is at least the error that is left.
+    """
+    count = len(start.mean)
+    active = torch.arange(count, device=start.mean.device)
+    done: list[tuple[Tensor, Solution]] = []
+    previous: FactorState | None = None
+    level = 0
+    while len(active):
+        found = step(start.select(active), level)
+        if exact:
+            nothing = start.mean.new_zeros(len(active))
+            found = replace(found, mean_error=nothing, covariance_error=nothing)
+            return found
+        if found.mean_error.isnan().any():
+            if previous is None:
+                previous, level = found.state, level + 1
+                continue
+            mean_error, covariance_error = relative_change(previous, found.state)
+            found = replace(found, mean_error=mean_error, covariance_error=covariance_error)
+        last = 2 * found.nodes > max_nodes
+        open_ = (torch.maximum(found.mean_error, found.covariance_error) > tol) & (not last)
+        done.append((active[~open_], _select(found, ~open_)))
+        previous, active, level = found.state.select(open_), active[open_], level + 1
+    return _gather(count, done)
+
+
+def relative_change(before: FactorState, after: FactorState) -> tuple[Tensor, Tensor]:
+    """Distance of means and of covariances, relative to the norms of the latter, each ``(N,)``."""
+    with torch.no_grad():
+        scale = after.mean.double().flatten(1).norm(dim=1)
+        shift = (after.mean.double() - before.mean.double()).flatten(1).norm(dim=1)
+        a, b = before.factor.double().flatten(2), after.factor.double().flatten(2)
+        aa, ab, bb = (_inner(p, q) for p, q in ((a, a), (a, b), (b, b)))
+        gap = (aa - 2 * ab + bb).clamp_min(0).sqrt()
+        dtype = after.mean.dtype
+        return _ratio(shift, scale).to(dtype), _ratio(gap, bb.sqrt(), scale).to(dtype)
+
+
+def _inner(a: Tensor, b: Tensor) -> Tensor:
+    """Frobenius inner product of ``a^T a`` and ``b^T b`` for factors ``(N, J, D)``."""
+    if max(a.shape[1], b.shape[1]) <= a.shape[2]:
+        return (a @ b.mT).square().sum((1, 2))
+    return ((a.mT @ a) * (b.mT @ b)).sum((1, 2))
+
+
+def _ratio(error: Tensor, norm: Tensor, scale: Tensor | None = None) -> Tensor:
+    """Relative error; a covariance that is zero but for rounding counts as known."""
+    floor = 1e-300 if scale is None else 1e-12 * scale.square() + 1e-300
+    return torch.where(error > 0, error / torch.maximum(norm, torch.as_tensor(floor).to(norm)), 0.0)
+
+
+def _select(solution: Solution, index: Tensor) -> Solution:
+    return Solution(
+        solution.state.select(index),
+        solution.mean_error[index],
+        solution.covariance_error[index],
+        solution.nodes,
+    )
+
+
+def _gather(count: int, parts: list[tuple[Tensor, Solution]]) -> Solution:
+    """Put the images back into their order, factors padded with zeros to one rank."""
+    if len(parts) == 1:
+        return parts[0][1]
+    order = torch.cat([index for index, _ in parts]).argsort()
+    rank = max(part.state.factor.shape[1] for _, part in parts)
+
+    def pad(factor: Tensor) -> Tensor:
+        missing = rank - factor.shape[1]
+        return torch.cat([factor, factor.new_zeros(len(factor), missing, *factor.shape[2:])], 1)
+
+    states = [part.state for _, part in parts]
+    state = replace(
+        states[0],
+        mean=torch.cat([s.mean for s in states])[order],
+        factor=torch.cat([pad(s.factor) for s in states])[order],
+        loss=torch.cat([s.loss for s in states])[order],
+    )
+    return Solution(
+        state,
+        torch.cat([part.mean_error for _, part in parts])[order],
+        torch.cat([part.covariance_error for _, part in parts])[order],
+        max(part.nodes for index, part in parts if len(index)),
+    )

@@ -1,0 +1,185 @@
+r"""What is known about random images half-way through a policy: their mean and covariance.
+
+A step with the random affine operator :math:`T(x) = M x + b`, independent of what came before,
+takes mean :math:`\mu` and covariance V to
+
+.. math:: E[T](\mu), \qquad E[M V M^\top] + \mathrm{Cov}[T(\mu)]
+
+(the law of total covariance). Both terms follow from the step's quadratic rule, and both are
+positive semidefinite by construction. Two representations of V go through the same steps: a
+factor for each image, and one dense matrix for a whole dataset.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self, TypeVar
+
+import torch
+from torch import Tensor
+
+from augmoments.calculus.expected_operator import average
+from augmoments.operators.base import Shape
+from augmoments.rules import Mixture, Product, QuadraticRule, Rule
+
+_BYTES_AT_ONCE = 256 * 2**20
+S = TypeVar("S", bound="State")
+
+
+class State(ABC):
+    """Mean and covariance of random images, moved through a policy step by step."""
+
+    @abstractmethod
+    def through(self, rule: QuadraticRule) -> Self:
+        """Mean and covariance after one more independent step."""
+
+    @classmethod
+    @abstractmethod
+    def mix(cls, weights: Sequence[float], states: Sequence[Self]) -> Self:
+        """Mean and covariance if one of ``states`` is drawn with probabilities ``weights``."""
+
+
+def propagate(rule: Rule, state: S) -> S:
+    """Move ``state`` through the random operator that ``rule`` describes."""
+    match rule:
+        case Product(factors=factors):
+            for factor in factors:
+                state = propagate(factor, state)
+            return state
+        case Mixture(weights=weights, branches=branches):
+            return type(state).mix(weights, [propagate(branch, state) for branch in branches])
+        case QuadraticRule():
+            return state.through(rule)
+
+
+@dataclass(frozen=True)
+class FactorState(State):
+    """A batch of images, each with a factor of its covariance."""
+
+    mean: Tensor
+    """(N, C, H, W)."""
+    factor: Tensor
+    """(N, J, C, H, W); the covariance is the sum over J of outer products."""
+    loss: Tensor
+    """Share of the covariance's Frobenius norm that compression may have dropped so far, (N,)."""
+    tolerance: float
+    """Largest share that one compression may drop."""
+
+    @classmethod
+    def certain(cls, images: Tensor, tolerance: float) -> FactorState:
+        """Images that are not random."""
+        empty = images.new_zeros(len(images), 0, *images.shape[1:])
+        return cls(images, empty, images.new_zeros(len(images)), tolerance)
+
+    def through(self, rule: QuadraticRule) -> FactorState:
+        moved = rule.columns(self.mean)
+        parts = [rule.spread(moved).transpose(0, 1)]
+        before = self.compress()
+        count, rank = before.factor.shape[:2]
+        if rank:
+            old = rule.rooted(rule.linear_columns(before.factor.flatten(0, 1)))
+            parts.append(old.unflatten(1, (count, rank)).transpose(0, 1).flatten(1, 2))
+        mean = rule.mean(moved)
+        if rule.expectation is not None:
+            mean = average(rule, _shape(mean)).apply(self.mean)
+        return replace(before, mean=mean, factor=torch.cat(parts, 1))
+
+    @classmethod
+    def mix(cls, weights: Sequence[float], states: Sequence[Self]) -> Self:
+        pairs = [(weight, state) for weight, state in zip(weights, states, strict=True) if weight]
+        mean = sum(weight * state.mean for weight, state in pairs)
+        parts = []
+        for weight, state in pairs:
+            parts += [weight**0.5 * state.factor, weight**0.5 * (state.mean - mean)[:, None]]
+        loss = torch.stack([state.loss for _, state in pairs]).amax(0)
+        return replace(states[0], mean=mean, factor=torch.cat(parts, 1), loss=loss)
+
+    def select(self, index: Tensor) -> FactorState:
+        """Some of the images, by index or mask."""
+        return replace(
+            self, mean=self.mean[index], factor=self.factor[index], loss=self.loss[index]
+        )
+
+    def compress(self) -> FactorState:
+        """Drop the directions that carry next to nothing of the covariance.
+
+        The columns are rotated onto the leading eigenvectors of their Gram matrix. At most
+        ``tolerance`` of the Frobenius norm is dropped, and of the trace.
+        """
+        flat = self.factor.flatten(2)
+        columns, size = flat.shape[1:]
+        if columns <= 1:
+            return self
+        with torch.no_grad():
+            small = flat.mT @ flat if size < columns else flat @ flat.mT
+            values, vectors = torch.linalg.eigh(small.double())
+            values, vectors = values.flip(-1).clamp_min(0), vectors.flip(-1)
+            rest = _tail(values) / values.sum(1, keepdim=True).clamp_min(1e-300)
+            rank = max(1, int((rest > self.tolerance).sum(1).max()) + 1)
+            if rank >= columns:
+                return self
+            rank = min(rank, values.shape[1])
+            rotation = vectors[..., :rank]
+            if size < columns:
+                scale = values[:, None, :rank].clamp_min(1e-300).rsqrt()
+                rotation = flat.double() @ rotation * torch.where(scale < 1e140, scale, 0.0)
+            squares = values.square()
+            dropped = (_tail(squares)[:, rank - 1] / squares.sum(1).clamp_min(1e-300)).sqrt()
+        factor = (flat.mT @ rotation.to(flat.dtype)).mT.reshape(-1, rank, *self.factor.shape[2:])
+        return replace(self, factor=factor, loss=self.loss + dropped.to(self.loss.dtype))
+
+
+def _shape(images: Tensor) -> Shape:
+    return tuple(images.shape[-3:])  # type: ignore[return-value]
+
+
+def _tail(values: Tensor) -> Tensor:
+    """Sum of what follows each position, along the last axis."""
+    return values.flip(-1).cumsum(-1).flip(-1) - values
+
+
+@dataclass(frozen=True)
+class DenseState(State):
+    """A whole dataset, drawn from uniformly: one mean image and one dense covariance."""
+
+    mean: Tensor
+    """(C, H, W)."""
+    covariance: Tensor
+    """(D, D)."""
+
+    def through(self, rule: QuadraticRule) -> DenseState:
+        moved = rule.columns(self.mean[None])[:, 0].flatten(1)
+        spread = rule.spread(moved)
+        covariance = self._sandwich(rule) + spread.T @ spread
+        mean = rule.mean(moved).reshape(self.mean.shape)
+        if rule.expectation is not None:
+            mean = average(rule, _shape(self.mean)).apply(self.mean[None])[0]
+        return DenseState(mean, (covariance + covariance.T) / 2)
+
+    def _sandwich(self, rule: QuadraticRule) -> Tensor:
+        """``sum_kl G_kl A_k V A_l^T``, a few operators at a time."""
+        gram = rule.weights.diag() if rule.gram is None else rule.gram
+        total = torch.zeros_like(self.covariance)
+        at_once = max(1, _BYTES_AT_ONCE // (self.covariance.nbytes * 2))
+        for block in torch.arange(len(rule)).split(at_once):
+            met = gram[block].any(0).nonzero()[:, 0]
+            rows = self._move(rule, met, self.covariance.expand(len(met), -1, -1))
+            mixed = torch.einsum("kl,lij->kji", gram[block][:, met].to(rows), rows)
+            total += self._move(rule, block, mixed).sum(0)
+        return total
+
+    def _move(self, rule: QuadraticRule, index: Tensor, rows: Tensor) -> Tensor:
+        """Apply the linear part of operator ``index[b]`` to every row of ``rows[b]``."""
+        images = rows.reshape(*rows.shape[:2], *self.mean.shape)
+        return rule.operator.linear(images, rule.points[index]).flatten(2)
+
+    @classmethod
+    def mix(cls, weights: Sequence[float], states: Sequence[Self]) -> Self:
+        mean = sum(weight * state.mean for weight, state in zip(weights, states, strict=True))
+        covariance = torch.zeros_like(states[0].covariance)
+        for weight, state in zip(weights, states, strict=True):
+            gap = (state.mean - mean).flatten()
+            covariance += weight * (state.covariance + torch.outer(gap, gap))
+        return cls(mean, covariance)

@@ -1,0 +1,162 @@
+"""Arrays in NumPy's ``.npz`` files."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from augmoments.checks import check_images, check_memory, did_you_mean
+from augmoments.data.dataset import Dataset, missing
+from augmoments.errors import DataError, InputError, InputTypeError
+
+_KEYS = {
+    "images": "labels",
+    "x": "y",
+    "x_train": "y_train",
+    "x_test": "y_test",
+    "train_images": "train_labels",
+    "test_images": "test_labels",
+    "arr_0": "arr_1",
+}
+
+_DAMAGED = (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error)
+
+
+def npz(path: str | Path, key: str | None = None, label_key: str | None = None) -> Dataset:
+    """Images and labels from an ``.npz`` file; pickled objects in it are refused.
+
+    Images are uint8, or floats in [0, 1], of shape (N, C, H, W), (N, H, W, C) or (N, H, W), or one
+    image (H, W, C); with 1, 3 or 4 channels. Where both layouts fit, channels come first. Labels
+    are integers or strings. An array ``classes``, if there is one, names the classes.
+
+    Args:
+        path: The file.
+        key: The array of images. By default the first that there is of ``images``, ``x``,
+            ``x_train``, ``x_test``, ``train_images``, ``test_images``, ``arr_0``.
+        label_key: The array of labels. By default the companion of the images': ``labels``, ``y``,
+            ``y_train``, and so on; none is fine.
+
+    Raises:
+        DataError: It cannot be read, or the arrays are not images and labels.
+    """
+    path = Path(path)
+    arrays = _read(path, key, label_key)
+    try:
+        images = check_images(_to_tensor(arrays["images"], arrays.get("labels")))
+    except (InputError, InputTypeError) as error:
+        raise DataError(f"{path}: {error}") from error
+    classes = tuple(str(name) for name in np.ravel(arrays.get("classes", ())))
+    if "labels" not in arrays:
+        return Dataset(images, None, classes, path.name)
+    labels, classes = _to_labels(path, arrays["labels"], len(images), classes)
+    return Dataset(images, labels, classes, path.name)
+
+
+def _read(path: Path, key: str | None, label_key: str | None) -> dict[str, np.ndarray]:
+    """The arrays of images, labels and classes, as far as there are any, by these names."""
+    with _reading(path), zipfile.ZipFile(path) as archive:
+        sizes = {
+            entry.filename.removesuffix(".npy"): entry.file_size
+            for entry in archive.infolist()
+            if entry.filename.endswith(".npy")
+        }
+    names = _choose(path, list(sizes), key, label_key)
+    needed = 5 * sum(sizes[name] for name in names.values())
+    check_memory(needed, f"{path}", "a file with fewer images")
+    with _reading(path), np.load(path, allow_pickle=False) as archive:
+        arrays = {role: archive[name] for role, name in names.items()}
+    for role, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            raise DataError(f"{path}: {names[role]} is not a NumPy array.")
+    return arrays
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise missing(path) from error
+    except (*_DAMAGED, MemoryError) as error:
+        raise DataError(
+            f"{path} cannot be read as an .npz file of plain arrays: {error}"
+        ) from error
+
+
+def _choose(path: Path, names: list[str], key: str | None, label_key: str | None) -> dict[str, str]:
+    """Which array has which role."""
+    for asked in (key, label_key):
+        if asked is not None and asked not in names:
+            raise DataError(
+                f"{path} has no array {asked!r}{did_you_mean(asked, names)}: it has "
+                f"{', '.join(names)}."
+            )
+    lower = {name.lower(): name for name in names}
+    images = key or next((lower[known] for known in _KEYS if known in lower), None)
+    if images is None:
+        raise DataError(
+            f"{path} has the arrays {', '.join(names) or 'none'}; none is called "
+            f"{', '.join(_KEYS)}: say which are the images by key=."
+        )
+    labels = label_key or lower.get(_KEYS.get(images.lower(), ""))
+    chosen = {"images": images, "labels": labels, "classes": lower.get("classes")}
+    return {role: name for role, name in chosen.items() if name is not None}
+
+
+def _to_tensor(array: np.ndarray, labels: np.ndarray | None) -> Float[Tensor, "N C H W"]:
+    """Channels first, uint8 divided by 255."""
+    if array.dtype != np.uint8 and array.dtype.kind != "f":
+        raise InputError(
+            f"the images are {array.dtype}: save them as uint8, or as floats in [0, 1]."
+        )
+    array = _channels_first(array, None if labels is None else labels.shape[:1])
+    images = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+    return images.div_(255) if array.dtype == np.uint8 else images
+
+
+def _channels_first(array: np.ndarray, n: tuple[int, ...] | None) -> np.ndarray:
+    """The array as (N, C, H, W); ``n`` is the shape of the labels, if there are any."""
+    shape = array.shape
+    channels = (1, 3, 4)
+    if array.ndim == 4 and shape[1] in channels:
+        return array
+    if array.ndim == 4 and shape[3] in channels:
+        return array.transpose(0, 3, 1, 2)
+    if array.ndim == 3 and shape[:1] == n:
+        return array[:, None]
+    if array.ndim == 3 and shape[2] in channels and shape[0] not in channels:
+        return array.transpose(2, 0, 1)[None]
+    if array.ndim == 3 and shape[2] not in channels and shape[0] not in (3, 4):
+        return array[:, None]
+    raise InputError(
+        f"the images have the shape {shape}: save them as (N, C, H, W) or (N, H, W, C) with 1, 3 "
+        "or 4 channels."
+    )
+
+
+def _to_labels(
+    path: Path, array: np.ndarray, n: int, classes: tuple[str, ...]
+) -> tuple[Tensor, tuple[str, ...]]:
+    if array.shape not in ((n,), (n, 1)):
+        raise DataError(f"{path} has {n} images, but labels of shape {array.shape}.")
+    array = array.ravel()
+    if array.dtype.kind == "U":
+        names, indices = np.unique(array, return_inverse=True)
+        return torch.from_numpy(indices.astype(np.int64)), tuple(str(name) for name in names)
+    if array.dtype.kind not in "iu":
+        raise DataError(f"{path} has labels of {array.dtype}: save them as integers or strings.")
+    low, high = int(array.min()), int(array.max())
+    if low < 0 or (classes and high >= len(classes)):
+        raise DataError(
+            f"{path} has labels from {low} to {high}, expected 0 to "
+            f"{len(classes) - 1 if classes else 'the number of classes - 1'}."
+        )
+    return torch.from_numpy(array.astype(np.int64)), classes

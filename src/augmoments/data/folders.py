@@ -1,0 +1,188 @@
+"""Folders of image files."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from augmoments.checks import check_memory
+from augmoments.data.dataset import Dataset, Size, Skipped, check_size, missing, resize
+from augmoments.errors import DataError
+
+Progress = Callable[[int, int], None]
+"""Called with the number of files done and the number of all."""
+
+_SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
+_GRAY = ("1", "L", "LA", *_SIXTEEN_BITS)
+_COLOR = ("RGB", "RGBA", "RGBX", "P", "PA", "CMYK", "YCbCr")
+
+
+class _File(NamedTuple):
+    path: Path
+    label: int
+
+
+class _Header(NamedTuple):
+    size: tuple[int, int]
+    gray: bool
+
+
+def folder(
+    path: str | Path,
+    size: Size | None = None,
+    strict: bool = False,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Images from a folder: one subfolder a class, or all images in the folder itself.
+
+    All become RGB, or gray if all are gray; transparency is dropped and the orientation left as it
+    is stored, as torchvision's ImageFolder does. Hidden files are passed over. A file that is
+    corrupt, truncated, too large or no image is skipped and told in ``.skipped``.
+
+    Args:
+        path: The folder, or a single image.
+        size: As in :func:`~augmoments.data.resize`. Without it, all images must have one size.
+        strict: Raise at the first file that would be skipped.
+        progress: Called as ``progress(done, total)``.
+
+    Raises:
+        DataError: There is no image, the images differ in size, or ``strict`` met a bad file.
+    """
+    root = Path(path)
+    if size is not None:
+        check_size(size)
+    files, classes, skipped = _list_files(root)
+    headers: dict[_File, _Header] = {}
+    for file in files:
+        with _skipping(file.path, skipped):
+            headers[file] = _read_header(file.path)
+    if strict and skipped:
+        _refuse(skipped[0])
+    shape = _common_shape(root, headers, size, skipped)
+    images = torch.empty(len(headers), *shape)
+    labels = []
+    for done, file in enumerate(headers, start=1):
+        with _skipping(file.path, skipped):
+            images[len(labels)] = _read_pixels(file.path, size, channels=shape[0])
+            labels.append(file.label)
+        if strict and skipped:
+            _refuse(skipped[0])
+        if progress is not None:
+            progress(done, len(headers))
+    if not labels:
+        raise _nothing(root, skipped)
+    return Dataset(
+        images[: len(labels)],
+        torch.tensor(labels) if classes else None,
+        classes,
+        root.resolve().name,
+        tuple(skipped),
+    )
+
+
+def _list_files(root: Path) -> tuple[list[_File], tuple[str, ...], list[Skipped]]:
+    """The files to read with their labels, the classes, and files that belong to no class."""
+    if root.is_file():
+        return [_File(root, 0)], (), []
+    if not root.is_dir():
+        raise missing(root)
+    entries = sorted(entry for entry in root.iterdir() if not entry.name.startswith("."))
+    loose = [entry for entry in entries if not entry.is_dir()]
+    found = {entry.name: list(_walk(entry)) for entry in entries if entry.is_dir()}
+    classes = tuple(name for name, paths in found.items() if paths)
+    if not classes:
+        return [_File(path, 0) for path in loose], (), []
+    files = [_File(path, label) for label, name in enumerate(classes) for path in found[name]]
+    return files, classes, [Skipped(path, "lies beside the class folders") for path in loose]
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    for parent, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(parent, name) for name in sorted(names) if not name.startswith("."))
+
+
+def _common_shape(
+    root: Path, headers: dict[_File, _Header], size: Size | None, skipped: Sequence[Skipped]
+) -> tuple[int, int, int]:
+    """The (C, H, W) that all images get."""
+    if not headers:
+        raise _nothing(root, skipped)
+    if size is None:
+        sizes = Counter(header.size for header in headers.values())
+        if len(sizes) > 1:
+            shown = ", ".join(f"{count} of {h} x {w}" for (h, w), count in sizes.most_common(5))
+            raise DataError(
+                f"{root} has images of {len(sizes)} sizes, height x width: {shown}"
+                f"{', ...' if len(sizes) > 5 else ''}. Say the size that all shall have, as in "
+                "size=64 (--size 64)."
+            )
+        (height, width), *_ = sizes
+    else:
+        height, width = (size, size) if isinstance(size, int) else size
+    channels = 1 if all(header.gray for header in headers.values()) else 3
+    needed = 4 * len(headers) * channels * height * width
+    check_memory(needed, f"{root} with {len(headers)} images", "a smaller size")
+    return channels, height, width
+
+
+def _read_header(path: Path) -> _Header:
+    with Image.open(path) as image:
+        if image.mode not in _GRAY + _COLOR:
+            raise ValueError(f"pixels of mode {image.mode} have no known range")
+        return _Header((image.height, image.width), image.mode in _GRAY)
+
+
+def _read_pixels(path: Path, size: Size | None, channels: int) -> Float[Tensor, "C H W"]:
+    with Image.open(path) as image:
+        if image.mode in _SIXTEEN_BITS:
+            gray = np.asarray(image).astype(np.float32) / 65535
+            pixels = np.repeat(gray[..., None], channels, axis=2)
+        else:
+            converted = image.convert("L" if channels == 1 else "RGB")
+            pixels = np.atleast_3d(np.asarray(converted)).astype(np.float32) / 255
+    return resize(torch.from_numpy(pixels).permute(2, 0, 1)[None], size)[0]
+
+
+@contextmanager
+def _skipping(path: Path, skipped: list[Skipped]) -> Iterator[None]:
+    """Whatever a decoder stumbles over inside is the file's fault, and noted."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            yield
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        skipped.append(Skipped(path, f"has more than {Image.MAX_IMAGE_PIXELS:,} pixels"))
+    except UnidentifiedImageError:
+        empty = path.stat().st_size == 0
+        skipped.append(Skipped(path, "is empty" if empty else "is not an image that Pillow knows"))
+    except MemoryError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        skipped.append(Skipped(path, f"cannot be decoded: {reason}"))
+
+
+def _refuse(bad: Skipped) -> None:
+    raise DataError(f"{bad.path} {bad.reason}. Without strict it would be skipped.")
+
+
+def _nothing(root: Path, skipped: Sequence[Skipped]) -> DataError:
+    if not skipped:
+        return DataError(f"{root} has no images: it is empty.")
+    return DataError(
+        f"{root} has no image that can be read; of {len(skipped)} files, the first, "
+        f"{skipped[0].path}, {skipped[0].reason}."
+    )

@@ -1,0 +1,51 @@
+"""What every answer carries: a value, how it was obtained, and how far it may be off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Method = Literal["exact", "cubature", "quasi-monte-carlo", "monte-carlo"]
+_RANK = ("exact", "cubature", "quasi-monte-carlo", "monte-carlo")
+
+
+def weakest(*methods: Method) -> Method:
+    """The least exact of several methods: what an answer that used all of them is called."""
+    return max(methods, key=_RANK.index)
+
+
+def rounding(dtype: torch.dtype, size: int = 1) -> float:
+    """Relative rounding error of a resampling of images ``size`` pixels long in ``dtype``."""
+    return (16 + size) * torch.finfo(dtype).eps
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An expectation with its variance, and how it was obtained.
+
+    Attributes:
+        value: ``E[f]``, shape ``(N, ...)``.
+        variance: ``Var[f]`` over the augmentation, same shape.
+        error: Absolute error bound of ``value`` (three standard errors where the nodes are
+            randomised, the difference to half the nodes where they are not), same shape.
+        variance_error: The same for ``variance``.
+        method: ``"exact"``, ``"cubature"``, ``"quasi-monte-carlo"`` or ``"monte-carlo"``.
+        nodes: Evaluations an image.
+    """
+
+    value: Tensor
+    variance: Tensor
+    error: Tensor
+    variance_error: Tensor
+    method: Method
+    nodes: int
+
+    def __repr__(self) -> str:
+        worst = float(self.error.max())
+        return (
+            f"Estimate(shape={tuple(self.value.shape)}, mean={float(self.value.mean()):.6g}, "
+            f"error<={worst:.2g}, method={self.method!r}, nodes={self.nodes})"
+        )

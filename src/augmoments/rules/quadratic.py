@@ -1,0 +1,115 @@
+r"""The one object from which every second-order answer follows.
+
+A random affine operator :math:`T` is, as far as first and second moments go, a *quadratic rule*:
+fixed operators :math:`A_1, \dots, A_K`, a vector :math:`g` and a positive semidefinite matrix
+:math:`G` with
+
+.. math:: E[T] = \sum_k g_k A_k, \qquad E[T\,S\,T^\top] = \sum_{kl} G_{kl}\, A_k S A_l^\top .
+
+Atoms and quadrature nodes have :math:`g = w` and :math:`G = \mathrm{diag}(w)`; an expansion
+:math:`T = \sum_k \varphi_k(\theta) A_k` has :math:`g = E[\varphi]` and
+:math:`G = E[\varphi \varphi^\top]`. Independent steps multiply (:class:`Product`), a random choice
+mixes (:class:`Mixture`). The tree is kept as it is: answers walk it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from augmoments.operators.base import Operator, outer
+from augmoments.operators.piecewise import SpatialMean
+
+Route = Literal["atoms", "expansion", "gauss", "cubature"]
+
+
+@dataclass(frozen=True)
+class QuadraticRule:
+    """A leaf: ``operator`` at the parameters ``points``, with ``weights`` g and ``gram`` G."""
+
+    operator: Operator
+    points: Tensor
+    """Parameters of the operators A_k, shape (K, P), float64."""
+    weights: Tensor
+    """The vector g, shape (K,), float64."""
+    gram: Tensor | None = None
+    """The matrix G, shape (K, K); ``None`` for ``diag(weights)``."""
+    route: Route = "atoms"
+    """How the rule came about; all but ``"cubature"`` have exact first and second moments."""
+    expectation: Callable[[], SpatialMean] | None = None
+    """The exact E[M] where a closed form sharpens the mean of the nodes."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether first and second moments are exact, to rounding."""
+        return self.route != "cubature"
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def columns(self, images: Tensor) -> Tensor:
+        """``A_k x`` for all k, shape ``(K, n, C, H, W)`` from ``(n, C, H, W)``."""
+        return self.operator(outer(images, len(self)), self.points)
+
+    def linear_columns(self, images: Tensor) -> Tensor:
+        """The same without the offsets of the operators."""
+        return self.operator.linear(outer(images, len(self)), self.points)
+
+    def mean(self, columns: Tensor) -> Tensor:
+        """``sum_k g_k c_k`` from columns ``(K, ...)``."""
+        return torch.einsum("k,k...->...", self.weights.to(columns), columns)
+
+    def rooted(self, columns: Tensor) -> Tensor:
+        """Columns ``(J, ...)`` with ``sum_j r_j r_j^T = sum_kl G_kl c_k c_l^T``."""
+        if self.gram is None:
+            return _scale(columns, self.weights.sqrt())
+        return torch.einsum("kj,k...->j...", _root(self.gram).to(columns), columns)
+
+    def spread(self, columns: Tensor) -> Tensor:
+        """The same for ``G - g g^T``: a root of the covariance of ``sum_k phi_k c_k``."""
+        if self.gram is None:
+            return _scale(columns - self.mean(columns), self.weights.sqrt())
+        centred = self.gram - torch.outer(self.weights, self.weights)
+        return torch.einsum("kj,k...->j...", _root(centred).to(columns), columns)
+
+
+@dataclass(frozen=True)
+class Product:
+    """Independent random steps, the first one applied first; no factor is the identity."""
+
+    factors: tuple[Rule, ...]
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """One of several rules, drawn with the probabilities ``weights``."""
+
+    weights: tuple[float, ...]
+    branches: tuple[Rule, ...]
+
+
+Rule = QuadraticRule | Product | Mixture
+IDENTITY = Product(())
+
+
+def leaves(rule: Rule) -> list[QuadraticRule]:
+    """All leaves of a tree of rules, in order."""
+    match rule:
+        case QuadraticRule():
+            return [rule]
+        case Product(factors=parts) | Mixture(branches=parts):
+            return [leaf for part in parts for leaf in leaves(part)]
+
+
+def _scale(columns: Tensor, weights: Tensor) -> Tensor:
+    return columns * weights.to(columns).reshape(-1, *(1,) * (columns.ndim - 1))
+
+
+def _root(matrix: Tensor) -> Tensor:
+    values, vectors = torch.linalg.eigh(matrix)
+    keep = values > 1e-15 * values[-1].clamp_min(0)
+    return vectors[:, keep] * values[keep].sqrt()
