@@ -283,6 +283,7 @@ def _torch_csr(matrix: sp.csr_array, like: Tensor) -> Tensor:
             torch.from_numpy(matrix.data).to(like.dtype),
             size=matrix.shape,
             device=like.device,
+            check_invariants=False,
         )
 
 
