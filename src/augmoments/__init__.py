@@ -1,5 +1,6 @@
 """augmoments: the exact calculus of data augmentation."""
 
+from augmoments import data
 from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.color import ColorJitter, Normalize, RandomGrayscale
 from augmoments.augmentations.compose import Compose, RandomApply
@@ -11,6 +12,9 @@ from augmoments.augmentations.geometric import (
     RandomVerticalFlip,
     RandomZoom,
 )
+from augmoments.calculus.dataset import DatasetMoments
+from augmoments.calculus.expected_operator import expected_operator
+from augmoments.calculus.moments import Moments, moments
 from augmoments.laws import (
     Beta,
     Discrete,
@@ -20,5 +24,4 @@ from augmoments.laws import (
     TruncatedNormal,
     Uniform,
 )
-from augmoments.calculus.expected_operator import expected_operator
-from augmoments.calculus.moments import Moments, moments
+from augmoments.linear.ridge import AugmentedRidge, AugmentedRidgeClassifier

@@ -9,16 +9,26 @@ for steps that follow each other.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from augmoments.augmentations.explanation import Explanation, Row
 from augmoments.checks import check_images
 from augmoments.errors import PolicyError
 from augmoments.laws import ContinuousLaw, Law
 from augmoments.operators.base import Operator, Pieces, Shape
 from augmoments.rules import Product, Rule, quadratic_rule
+
+
+_WHY = {
+    "atoms": "finitely many operators",
+    "expansion": "piecewise linear in the parameter",
+    "gauss": "piecewise polynomial in the parameter",
+    "cubature": "mean exact piece by piece, covariance by nodes",
+}
 
 
 class Parameter(NamedTuple):
@@ -62,6 +72,35 @@ class Augmentation(ABC):
         """The steps that follow each other; an augmentation that has no steps is its own part."""
         return (self,)
 
+    def split(self) -> tuple[tuple[Augmentation, ...], tuple[Augmentation, ...]]:
+        """The parts up to the last one that is not affine, and the affine rest."""
+        parts = self.parts
+        last = max((i + 1 for i, part in enumerate(parts) if not part.affine), default=0)
+        return parts[:last], parts[last:]
+
+    @abstractmethod
+    def rows(self, shape: Shape) -> tuple[Row, ...]:
+        """The rows of :meth:`explain`, as if the augmentation stood alone."""
+
+    def explain(self, shape: Shape) -> Explanation:
+        """How the moments of this policy are found for images of ``shape`` ``(C, H, W)``.
+
+        Example:
+            >>> import augmoments as am
+            >>> print(am.RandomHorizontalFlip().explain((3, 32, 32)))
+            step                  parameter  law              route  exact  why
+            --------------------  ---------  ---------------  -----  -----  -----------------------
+            RandomHorizontalFlip  mirrored   probability 0.5  atoms  yes    finitely many operators
+        """
+        self.check_shape(shape)
+        head, tail = self.split()
+        joint = [row for part in head for row in part.rows(shape)]
+        if len(joint) > 1:
+            why = "before or in a step that is not affine"
+            exact = all(row.exact for row in joint)
+            joint = [replace(row, route="joint nodes", exact=exact, why=why) for row in joint]
+        return Explanation((*joint, *(row for part in tail for row in part.rows(shape))))
+
     def draw(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """Parameters of ``n`` independent draws, shape ``(n, P)``, float64."""
         columns = [parameter.law.sample(n, generator) for parameter in self.parameters]
@@ -96,6 +135,11 @@ class Elementary(Augmentation):
     """How its parameter is drawn; ``None`` if it takes none."""
 
     @property
+    def family(self) -> str:
+        """Name of the augmentation that this is or belongs to."""
+        return type(self).__name__
+
+    @property
     def parameters(self) -> tuple[Parameter, ...]:
         if self.law is None:
             return ()
@@ -115,6 +159,19 @@ class Elementary(Augmentation):
 
     def check_shape(self, shape: Shape) -> None:
         self.operator.check_shape(shape)
+
+    def rows(self, shape: Shape) -> tuple[Row, ...]:
+        name, parameter = self.family, self.operator.parameter
+        if self.law is None:
+            return (Row(name, "none", "none", "atoms", True, "not random"),)
+        if not self.affine:
+            finite = not isinstance(self.law, ContinuousLaw)
+            why = "finite law" if finite else "not affine in the image"
+            route = "atoms" if finite else "cubature"
+            return (Row(name, parameter, str(self.law), route, finite, why),)
+        rule = quadratic_rule(self.operator, self.law, shape, 1)
+        why = _WHY[rule.route]
+        return (Row(name, parameter, str(self.law), rule.route, rule.exact, why),)
 
 
 class Sequence(Augmentation):
@@ -149,6 +206,9 @@ class Sequence(Augmentation):
     def check_shape(self, shape: Shape) -> None:
         for step in self.steps:
             step.check_shape(shape)
+
+    def rows(self, shape: Shape) -> tuple[Row, ...]:
+        return tuple(row for step in self.steps for row in step.rows(shape))
 
 
 def require_affine(augmentation: Augmentation) -> None:

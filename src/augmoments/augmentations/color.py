@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence as SequenceOf
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
 from itertools import permutations
 from math import factorial
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from augmoments.augmentations.base import Augmentation, Elementary, Parameter, require_affine
+from augmoments.augmentations.explanation import Row
 from augmoments.errors import InputTypeError, LawError, PolicyError
 from augmoments.laws import Discrete, Law, LawLike, Uniform, as_law, bernoulli
 from augmoments.operators.base import Operator, Shape
@@ -33,6 +34,10 @@ class _Jitter(Elementary):
 
     operator: Blend
     law: Law
+
+    @property
+    def family(self) -> str:
+        return "ColorJitter"
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,15 @@ class ColorJitter(Augmentation):
     def check_shape(self, shape: Shape) -> None:
         for jitter in self.jitters:
             jitter.check_shape(shape)
+
+    def rows(self, shape: Shape) -> tuple[Row, ...]:
+        rows = tuple(row for jitter in self.jitters for row in jitter.rows(shape))
+        if len(rows) < 2:
+            return rows
+        order = Row("ColorJitter", "order", f"{len(self.orders)} equally likely", "atoms", True, "mixture")
+        if not self.clamp:
+            return (order, *rows)
+        return tuple(replace(row, route="joint nodes") for row in (order, *rows))
 
 
 @dataclass(frozen=True)

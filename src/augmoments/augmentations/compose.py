@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from augmoments.augmentations.base import Augmentation, Parameter, Sequence
+from augmoments.augmentations.explanation import Row
 from augmoments.errors import InputTypeError
 from augmoments.laws import bernoulli
 from augmoments.operators.base import Shape
@@ -91,6 +92,10 @@ class RandomApply(Augmentation):
 
     def check_shape(self, shape: Shape) -> None:
         self.inner.check_shape(shape)
+
+    def rows(self, shape: Shape) -> tuple[Row, ...]:
+        coin = Row("RandomApply", "applied", f"probability {self.p:g}", "atoms", True, "mixture")
+        return (coin, *self.inner.rows(shape))
 
 
 def _augmentations(owner: str, given: object) -> tuple[Augmentation, ...]:

@@ -20,6 +20,11 @@ class _Resampled(Elementary):
 
     operator: Warp
     law: Law
+    owner: str
+
+    @property
+    def family(self) -> str:
+        return self.owner
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,8 @@ class RandomTranslation(Sequence):
     def steps(self) -> tuple[Augmentation, ...]:
         resampling = _resampling(self)
         return tuple(
-            _Resampled(Translation(axis, resampling), law) for axis, law in _axis_laws(self)
+            _Resampled(Translation(axis, resampling), law, "RandomTranslation")
+            for axis, law in _axis_laws(self)
         )
 
 
@@ -117,7 +123,7 @@ class RandomShear(Sequence):
     @cached_property
     def steps(self) -> tuple[Augmentation, ...]:
         resampling = _resampling(self)
-        return tuple(_Resampled(Shear(axis, resampling), law) for axis, law in _axis_laws(self))
+        return tuple(_Resampled(Shear(axis, resampling), law, "RandomShear") for axis, law in _axis_laws(self))
 
 
 @dataclass(frozen=True)
@@ -175,8 +181,8 @@ class RandomZoom(Sequence):
     def steps(self) -> tuple[Augmentation, ...]:
         resampling = _resampling(self)
         if self.factor is not None:
-            return (_Resampled(Zoom("xy", resampling), as_law(self.factor, "factor")),)
-        return tuple(_Resampled(Zoom(axis, resampling), law) for axis, law in _axis_laws(self))
+            return (_Resampled(Zoom("xy", resampling), as_law(self.factor, "factor"), "RandomZoom"),)
+        return tuple(_Resampled(Zoom(axis, resampling), law, "RandomZoom") for axis, law in _axis_laws(self))
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from augmoments.estimate import Method, weakest
 from augmoments.calculus.nodes import JointNodes, NodeFamily
 from augmoments.calculus.state import FactorState, propagate
 from augmoments.operators.base import Shape, outer
-from augmoments.rules import Product, Rule, leaves
+from augmoments.rules import IDENTITY, Product, Rule, leaves
 
 _FIRST_NODES = 16
 _THREE_SIGMA = 3.0
@@ -40,13 +40,12 @@ class Plan:
     @classmethod
     def of(cls, policy: Augmentation, shape: Shape, seed: int) -> Plan:
         """Split ``policy`` for images of ``shape``."""
-        parts = policy.parts
-        split = max((i + 1 for i, part in enumerate(parts) if not part.affine), default=0)
-        head_policy = Compose(parts[:split]) if split else None
+        first, rest = policy.split()
+        head_policy = Compose(first) if first else None
         head = NodeFamily(head_policy, seed) if head_policy is not None else None
 
         def tail(n: int) -> Rule:
-            return Product(tuple(part.rule(shape, n) for part in parts[split:]))
+            return Product(tuple(part.rule(shape, n) for part in rest))
 
         exact = all(leaf.exact for leaf in leaves(tail(1)))
         method = weakest("exact" if exact else "cubature", head.method if head else "exact")
@@ -73,19 +72,8 @@ class Solution:
 
 def solve(images: Tensor, plan: Plan, tol: float, max_nodes: int) -> Solution:
     """Moments of a batch to a relative error of ``tol``, as far as ``max_nodes`` nodes carry."""
-    inexact = plan.method != "exact"
-    eps = torch.finfo(images.dtype).eps
-    start = FactorState.certain(images, max(0.01 * tol, 8 * eps) if inexact else 8 * eps)
-    solution = Solution(start, images.new_zeros(len(images)), images.new_zeros(len(images)), 1)
-    if plan.head is not None:
-        head, policy = plan.head, plan.head_policy
-        assert policy is not None
-
-        def evaluate(state: FactorState, level: int) -> Solution:
-            return _evaluate(policy, head.nodes(level), state)
-
-        solution = _refine(evaluate, start, tol / 2, max_nodes, head.method == "exact")
-    if plan.tail(1) == Product(()):
+    solution = head_moments(images, plan, tol, max_nodes)
+    if plan.tail(1) == IDENTITY:
         return solution
 
     def move(state: FactorState, level: int) -> Solution:
@@ -101,6 +89,22 @@ def solve(images: Tensor, plan: Plan, tol: float, max_nodes: int) -> Solution:
         solution.covariance_error + tail.covariance_error + tail.state.loss,
         solution.nodes + tail.nodes,
     )
+
+
+def head_moments(images: Tensor, plan: Plan, tol: float, max_nodes: int) -> Solution:
+    """Moments after the head of a plan; without a head the images are certain."""
+    eps = torch.finfo(images.dtype).eps
+    tolerance = 8 * eps if plan.method == "exact" else max(0.01 * tol, 8 * eps)
+    start = FactorState.certain(images, tolerance)
+    if plan.head is None or plan.head_policy is None:
+        nothing = images.new_zeros(len(images))
+        return Solution(start, nothing, nothing, 0)
+    head, policy = plan.head, plan.head_policy
+
+    def evaluate(state: FactorState, level: int) -> Solution:
+        return _evaluate(policy, head.nodes(level), state)
+
+    return _refine(evaluate, start, tol / 2, max_nodes, head.method == "exact")
 
 
 def _evaluate(policy: Augmentation, nodes: JointNodes, state: FactorState) -> Solution:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import fields
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,11 @@ class Law(ABC):
 
     A law is either a :class:`ContinuousLaw` or :class:`Discrete`; each subclass is final.
     """
+
+    def __str__(self) -> str:
+        values = [getattr(self, field.name) for field in fields(self)]  # type: ignore[arg-type]
+        shown = ", ".join(f"{value:g}" for value in values if value is not None)
+        return f"{type(self).__name__}({shown})"
 
     @property
     @abstractmethod

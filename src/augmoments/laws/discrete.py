@@ -41,6 +41,16 @@ class Discrete(Law):
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "probabilities", tuple((weights / weights.sum()).tolist()))
 
+    def __str__(self) -> str:
+        points, weights = self.atoms
+        if len(points) == 1:
+            return f"{points[0]:g}"
+        if points.tolist() == [0, 1]:
+            return f"probability {weights[1]:g}"
+        if len(points) <= 4:
+            return ", ".join(f"{w:.3g} at {p:g}" for p, w in zip(points, weights, strict=True))
+        return f"{len(points)} values from {points.min():g} to {points.max():g}"
+
     @property
     def atoms(self) -> Nodes:
         """Values and probabilities as a quadrature rule, exact for every function."""

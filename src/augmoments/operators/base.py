@@ -31,6 +31,9 @@ class Operator(ABC):
     acts_on: Domain
     """``"space"``: alike on every channel; ``"channels"``: alike on every pixel; else both mix."""
 
+    parameter: str
+    """What the parameter is, with its unit."""
+
     @property
     @abstractmethod
     def affine(self) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -38,6 +37,7 @@ class Blend(Operator):
     r"""``f x + (1 - f) r(x)``, by request clamped to [0, 1], as torchvision does."""
 
     clamp: bool = False
+    parameter = "factor"
 
     @property
     def affine(self) -> bool:
@@ -100,6 +100,7 @@ class Grayscale(Operator):
     """Gray in every channel where ``theta`` is 1."""
 
     acts_on = "channels"
+    parameter = "gray"
 
     @property
     def affine(self) -> bool:
@@ -118,7 +119,8 @@ class Standardisation(Operator):
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    acts_on: Literal["channels"] = "channels"
+    acts_on = "channels"
+    parameter = "none"
 
     @property
     def affine(self) -> bool:

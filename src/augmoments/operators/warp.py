@@ -154,6 +154,10 @@ class Translation(Warp):
     axis: Axis
     resampling: Resampling
 
+    @property
+    def parameter(self) -> str:
+        return f"shift along {self.axis}, pixels"
+
     def source(self, x: Any, y: Any, theta: Any, shape: Shape) -> tuple[Any, Any]:
         return (x - theta, y) if self.axis == "x" else (x, y - theta)
 
@@ -175,6 +179,10 @@ class Shear(Warp):
 
     axis: Axis
     resampling: Resampling
+
+    @property
+    def parameter(self) -> str:
+        return f"angle along {self.axis}, degrees"
 
     def source(self, x: Any, y: Any, theta: Any, shape: Shape) -> tuple[Any, Any]:
         cx, cy = _centre(shape)
@@ -202,6 +210,10 @@ class Zoom(Warp):
 
     axes: Literal["x", "y", "xy"]
     resampling: Resampling
+
+    @property
+    def parameter(self) -> str:
+        return "factor" if self.axes == "xy" else f"factor along {self.axes}"
 
     def source(self, x: Any, y: Any, theta: Any, shape: Shape) -> tuple[Any, Any]:
         cx, cy = _centre(shape)
@@ -238,6 +250,7 @@ class Rotation(Warp):
 
     resampling: Resampling
     centre: tuple[float, float] | None = None
+    parameter = "angle, degrees"
 
     def source(self, x: Any, y: Any, theta: Any, shape: Shape) -> tuple[Any, Any]:
         cx, cy = _centre(shape, self.centre)
