@@ -29,8 +29,8 @@ class Estimate:
     Attributes:
         value: ``E[f]``, shape ``(N, ...)``.
         variance: ``Var[f]`` over the augmentation, same shape.
-        error: Absolute error bound of ``value`` (three standard errors where the nodes are
-            randomised, the difference to half the nodes where they are not), same shape.
+        error: Absolute error bound of ``value`` (a 99% bound from replicates where the nodes are
+            randomised, the change from half the nodes where they are not), same shape.
         variance_error: The same for ``variance``.
         method: ``"exact"``, ``"cubature"``, ``"quasi-monte-carlo"`` or ``"monte-carlo"``.
         nodes: Evaluations an image.

@@ -25,6 +25,7 @@ from augmoments.laws import ContinuousLaw, Discrete, Nodes
 from augmoments.rules import gauss_nodes
 
 REPLICATES = 8
+QUANTILE = 3.5  # 99.5% quantile of Student's t with REPLICATES - 1 degrees of freedom
 _MOST_ATOMS = 4096
 _LARGEST_GRID = 2048
 _POLYNOMIAL_DEGREE = 4  # fourth moments of actions that are linear in the parameter

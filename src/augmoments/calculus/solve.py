@@ -17,13 +17,12 @@ from torch import Tensor
 from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.compose import Compose
 from augmoments.estimate import Method, weakest
-from augmoments.calculus.nodes import JointNodes, NodeFamily
+from augmoments.calculus.nodes import QUANTILE, JointNodes, NodeFamily
 from augmoments.calculus.state import FactorState, propagate
 from augmoments.operators.base import Shape, outer
 from augmoments.rules import IDENTITY, Product, Rule, leaves
 
 _FIRST_NODES = 16
-_THREE_SIGMA = 3.0
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,7 @@ def _evaluate(policy: Augmentation, nodes: JointNodes, state: FactorState) -> So
 
 
 def _replicate_errors(state: FactorState, nodes: JointNodes) -> tuple[Tensor, Tensor]:
-    """Three standard errors of the pooled mean and covariance, relative to their norms."""
+    """99% bounds on the errors of the pooled mean and covariance, relative to their norms."""
     blocks = nodes.replicates
     pairs = blocks * (blocks - 1)
     factor = state.factor.double().flatten(2).unflatten(1, (blocks, -1))
@@ -144,8 +143,8 @@ def _replicate_errors(state: FactorState, nodes: JointNodes) -> tuple[Tensor, Te
     covariance_error = ((own - blocks * pooled).clamp_min(0) / pairs).sqrt()
     scale = state.mean.double().flatten(1).norm(dim=1)
     return (
-        (_THREE_SIGMA * _ratio(mean_error, scale)).to(state.mean.dtype),
-        (_THREE_SIGMA * _ratio(covariance_error, pooled.sqrt(), scale)).to(state.mean.dtype),
+        (QUANTILE * _ratio(mean_error, scale)).to(state.mean.dtype),
+        (QUANTILE * _ratio(covariance_error, pooled.sqrt(), scale)).to(state.mean.dtype),
     )
 
 

@@ -1,0 +1,15 @@
+"""Losses, outputs and other functions of augmented images."""
+
+from augmoments.losses.expectation import OutputMoments, expectation, output_moments
+from augmoments.losses.expected_loss import LossEstimate, expected_loss
+from augmoments.losses.sensitivity import Sensitivity, sensitivity
+
+__all__ = [
+    "LossEstimate",
+    "OutputMoments",
+    "Sensitivity",
+    "expectation",
+    "expected_loss",
+    "output_moments",
+    "sensitivity",
+]

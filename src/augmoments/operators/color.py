@@ -37,7 +37,6 @@ class Blend(Operator):
     r"""``f x + (1 - f) r(x)``, by request clamped to [0, 1], as torchvision does."""
 
     clamp: bool = False
-    parameter = "factor"
 
     @property
     def affine(self) -> bool:
@@ -63,6 +62,7 @@ class Blend(Operator):
 class Brightness(Blend):
     """Blend with black."""
 
+    parameter = "brightness factor"
     acts_on = "channels"
 
     def reference(self, images: Tensor) -> Tensor:
@@ -73,6 +73,7 @@ class Brightness(Blend):
 class Contrast(Blend):
     """Blend with the mean of the image's gray levels."""
 
+    parameter = "contrast factor"
     acts_on = "everything"
 
     def reference(self, images: Tensor) -> Tensor:
@@ -86,6 +87,7 @@ class Contrast(Blend):
 class Saturation(Blend):
     """Blend with gray; images of one channel stay as they are."""
 
+    parameter = "saturation factor"
     acts_on = "channels"
 
     def reference(self, images: Tensor) -> Tensor:

@@ -1,0 +1,175 @@
+r"""The loss that training with an augmentation minimises, and the regularizer it hides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from augmoments.augmentations.base import Augmentation
+from augmoments.calculus.moments import Moments, moments
+from augmoments.calculus.nodes import NodeFamily
+from augmoments.checks import check_images
+from augmoments.estimate import Method, rounding
+from augmoments.losses.expectation import Progress, integrate
+from augmoments.losses.loss import Loss, Sampled, as_loss
+from augmoments.losses.models import Model, check_model, jacobian, linear_map
+
+_CHUNK = 256
+
+
+@dataclass(frozen=True)
+class LossEstimate:
+    r"""Expected loss of every image, and its second-order account.
+
+    Attributes:
+        value: :math:`E[\ell(f(T(x)), y)]`, ``(N,)``.
+        variance: Variance of the loss over the augmentation, ``(N,)``.
+        at_mean: Loss at the mean image, :math:`\ell(f(\mu), y)`, ``(N,)``.
+        regularizer: Explicit regularizer, :math:`\frac12 \mathrm{tr}(J^\top H_\ell J V)` at
+            the mean image, ``(N,)``.
+        residual: ``value - at_mean - regularizer``: what the second order leaves out, ``(N,)``.
+        error: Absolute error bound of ``value``, ``(N,)``.
+        variance_error: Absolute error bound of ``variance``, ``(N,)``.
+        method: How ``value`` was obtained.
+        variance_method: How ``variance`` was obtained.
+        nodes: Evaluations of the model an image.
+    """
+
+    value: Tensor
+    variance: Tensor
+    at_mean: Tensor
+    regularizer: Tensor
+    residual: Tensor
+    error: Tensor
+    variance_error: Tensor
+    method: Method
+    variance_method: Method
+    nodes: int
+
+    def __repr__(self) -> str:
+        means = {
+            name: f"{float(getattr(self, name).mean()):.5g}"
+            for name in ("value", "at_mean", "regularizer", "residual")
+        }
+        shown = ", ".join(f"{name}={value}" for name, value in means.items())
+        worst = float(self.error.max())
+        return f"LossEstimate(means: {shown}; error<={worst:.2g}, method={self.method!r})"
+
+
+def expected_loss(
+    model: Model,
+    loss: str | nn.Module | Sampled,
+    images: Float[Tensor, "N C H W"],
+    targets: Tensor,
+    policy: Augmentation,
+    tol: float = 1e-2,
+    *,
+    seed: int = 0,
+    max_nodes: int = 4096,
+    value_range: tuple[float, float] | None = (0.0, 1.0),
+    progress: Progress | None = None,
+) -> LossEstimate:
+    r"""Expected loss of each image over the augmentation, with its explicit regularizer.
+
+    A linear model (a flattening and one linear layer) with squared error has
+
+    .. math:: E\|y - W T(x) - b\|^2 = \|y - W \mu - b\|^2 + \mathrm{tr}(W V W^\top)
+
+    exactly as far as the moments are exact. Any other model and loss goes by nodes over the joint
+    law, without approximation. The second-order account around the mean image stands beside it:
+    ``residual`` says how far it carries, image by image.
+
+    Args:
+        model: Maps ``(N, C, H, W)`` to ``(N, K)``; in evaluation mode.
+        loss: ``"cross_entropy"``, ``"squared_error"``, a PyTorch loss, or a function of outputs
+            and targets that gives one value a sample.
+        images: ``(N, C, H, W)`` or ``(C, H, W)``.
+        targets: Classes ``(N,)`` or real values ``(N, K)``.
+        policy: The augmentation.
+        tol: Relative error asked for.
+        seed: Seed of the scrambling.
+        max_nodes: Most evaluations of the model an image.
+        value_range: What the images' values must lie in; ``None`` lifts the check.
+        progress: Called with the number of images done and the number of all.
+
+    Returns:
+        :class:`LossEstimate`, every field ``(N,)``.
+
+    Raises:
+        InputError: Images, targets or a loss that are not what was meant.
+        ModelError: The model is not a deterministic, differentiable function of each image.
+
+    Example:
+        >>> import torch, augmoments as am
+        >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 3)).eval()
+        >>> images, targets = torch.rand(4, 1, 4, 4), torch.tensor([0, 1, 2, 0])
+        >>> policy = am.RandomTranslation(x=(-1, 1))
+        >>> am.expected_loss(model, "squared_error", images, targets, policy).method
+        'exact'
+
+    Reference:
+        Balestriero, Misra, LeCun (2022), theorem 2 and section 3.
+    """
+    batch = check_images(images, value_range=value_range)
+    model = check_model(model, batch)
+    sampled = as_loss(loss)
+    with torch.no_grad():
+        outputs = model(batch[:1]).shape[1]
+    targets = sampled.check_targets(targets, len(batch), outputs).to(batch.device)
+
+    def at(x: Tensor, index: Tensor) -> Tensor:
+        return sampled.per_sample(model(x), targets[index.to(targets.device)])
+
+    with torch.no_grad():
+        found = integrate(at, batch, policy, tol, seed, max_nodes, progress)
+    value, error, method, variance_method = (found.value, found.error, found.method, found.method)
+    linear = linear_map(model, batch)
+    quadratic = sampled.squared and linear is not None
+    if quadratic and NodeFamily(policy, seed).polynomial:
+        variance_method = "exact"
+    parts = []
+    for index in torch.arange(len(batch)).split(_CHUNK):
+        m = moments(
+            batch[index], policy, min(tol, 1e-3), seed=seed, max_nodes=max_nodes, value_range=None
+        )
+        parts.append((*_second_order(model, sampled, targets[index.to(targets.device)], m), m))
+    at_mean, regularizer, slack = (
+        torch.cat([part[i] for part in parts]) for i in range(3)
+    )
+    if quadratic:
+        value, error, method = at_mean + regularizer, slack, parts[0][3].method
+    return LossEstimate(
+        value=value,
+        variance=found.variance,
+        at_mean=at_mean,
+        regularizer=regularizer,
+        residual=value - at_mean - regularizer,
+        error=error,
+        variance_error=found.variance_error,
+        method=method,
+        variance_method=variance_method,
+        nodes=found.nodes,
+    )
+
+
+def _second_order(
+    model: Model, loss: Loss, targets: Tensor, m: Moments
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Loss at the mean image, its Gauss-Newton term, and what the errors of the moments make of
+    their sum (for a quadratic)."""
+    outputs, rows = jacobian(model, m.mean)
+    at_mean = loss.per_sample(outputs, targets)
+    gradient, hessian = loss.gradient_and_hessian(outputs, targets)
+    spread = torch.einsum("njp,nkp->njk", m.covariance.factor.flatten(2), rows.flatten(2))
+    regularizer = torch.einsum("njk,nkl,njl->n", spread, hessian, spread) / 2
+    slope = torch.einsum("nk,nkp->np", gradient, rows.flatten(2)).norm(dim=1)
+    curvature = torch.einsum("nkp,nkl,nlp->n", rows.flatten(2), hessian, rows.flatten(2)) / 2
+    slack = (
+        slope * m.error.mean * m.mean.flatten(1).norm(dim=1)
+        + curvature.abs() * m.error.covariance * m.covariance.frobenius_norm()
+        + rounding(at_mean.dtype) * at_mean
+    )
+    return at_mean, regularizer, slack

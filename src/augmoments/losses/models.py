@@ -1,0 +1,106 @@
+"""What is asked of a model, and the linear ones among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from augmoments.errors import InputTypeError, ModelError
+
+Model = Callable[[Tensor], Tensor]
+_STOCHASTIC = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
+
+
+class LinearMap(NamedTuple):
+    """``x -> weight vec(x) + bias``."""
+
+    weight: Tensor
+    """(K, D)."""
+    bias: Tensor
+    """(K,)."""
+
+
+def check_model(model: object, images: Tensor) -> Model:
+    """Check that a model maps images ``(N, C, H, W)`` to outputs ``(N, K)``, one function of each.
+
+    Nothing is changed: neither the model's mode nor the global random state.
+
+    Raises:
+        InputTypeError: Not callable.
+        ModelError: A module that is random or depends on the batch in training mode is in
+            training mode, two calls differ, or the output is not ``(N, K)``.
+    """
+    if not callable(model):
+        raise InputTypeError(f"model must be callable, such as a torch module, got {type(model)}.")
+    if isinstance(model, nn.Module):
+        active = [
+            f"{name or 'the model'} ({type(module).__name__})"
+            for name, module in model.named_modules()
+            if module.training and isinstance(module, _STOCHASTIC)
+        ]
+        if active:
+            raise ModelError(
+                f"The model is in training mode with {', '.join(active[:5])}"
+                f"{' and others' if len(active) > 5 else ''}: its output is not a function of the "
+                "image. Call model.eval() first."
+            )
+    probe = images[:2]
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        try:
+            first, second = model(probe), model(probe)
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise ModelError(
+                f"The model failed on images of shape {tuple(probe.shape)} and dtype "
+                f"{probe.dtype}: {str(error).splitlines()[0]}"
+            ) from error
+    if not isinstance(first, Tensor) or first.ndim != 2 or len(first) != len(probe):
+        shape = tuple(first.shape) if isinstance(first, Tensor) else type(first).__name__
+        raise ModelError(
+            f"The model must map {len(probe)} images to outputs of shape ({len(probe)}, K), "
+            f"it gave {shape}."
+        )
+    if not first.isfinite().all():
+        raise ModelError("The model's outputs are not finite for the first images.")
+    if not torch.equal(first, second):
+        raise ModelError(
+            "Two calls of the model on the same images differ: it is random. Fix its seed or turn "
+            "off what is random in it."
+        )
+    return model
+
+
+def linear_map(model: Model, images: Tensor) -> LinearMap | None:
+    """The weights of a model that is a flattening and one linear layer, else ``None``."""
+    if not isinstance(model, nn.Module):
+        return None
+    layers = [m for m in model.modules() if not isinstance(m, nn.Sequential | nn.Identity)]
+    kinds = [type(layer) for layer in layers]
+    if kinds != [nn.Flatten, nn.Linear] or (layers[0].start_dim, layers[0].end_dim) != (1, -1):
+        return None
+    weight = layers[1].weight.to(images)
+    bias = layers[1].bias
+    return LinearMap(weight, weight.new_zeros(len(weight)) if bias is None else bias.to(images))
+
+
+def jacobian(model: Model, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Outputs ``(N, K)`` and their Jacobian ``(N, K, C, H, W)`` at ``images``, detached.
+
+    Raises:
+        ModelError: The outputs do not depend differentiably on the images.
+    """
+    with torch.enable_grad():
+        point = images.detach().requires_grad_()
+        outputs = model(point)
+        if not outputs.requires_grad:
+            raise ModelError(
+                "The model is not differentiable with respect to the images (was it exported or "
+                "traced without gradients?), so it has no Jacobian."
+            )
+        rows = [
+            torch.autograd.grad(column.sum(), point, retain_graph=True, materialize_grads=True)[0]
+            for column in outputs.unbind(1)
+        ]
+    return outputs.detach(), torch.stack(rows, 1)
