@@ -19,6 +19,8 @@ from augmoments.operators.piecewise import SpatialMean, combined_warp
 from augmoments.operators.warp import Warp
 from augmoments.rules import Mixture, Product, QuadraticRule, Rule
 
+_CACHE_BYTES = 2**18
+
 
 class ExpectedOperator(ABC):
     """The average of a random affine operator; apply it with ``operator @ images``.
@@ -48,7 +50,8 @@ class ExpectedOperator(ABC):
 
     def apply(self, images: Tensor) -> Tensor:
         """``E[M] x + E[b]`` on a batch that has been checked."""
-        return self.linear(images) + self.offset.to(images)
+        moved = self.linear(images)
+        return moved + self.offset.to(images) if self.has_offset else moved
 
     @abstractmethod
     def linear(self, images: Tensor) -> Tensor:
@@ -66,6 +69,11 @@ class ExpectedOperator(ABC):
     @abstractmethod
     def offset(self) -> Tensor:
         """``E[b]``, shape ``(C, H, W)``, float64."""
+
+    @cached_property
+    def has_offset(self) -> bool:
+        """Whether ``E[b]`` is anything but zero."""
+        return bool(self.offset.any())
 
     @property
     def size(self) -> int:
@@ -92,7 +100,9 @@ class SpatialOperator(ExpectedOperator):
     def _multiply(self, images: Tensor, transposed: bool) -> Tensor:
         work = images if images.dtype in (torch.float32, torch.float64) else images.float()
         flat = work.reshape(-1, work.shape[-2] * work.shape[-1])
-        out = (self._torch(work, transposed) @ flat.T).T
+        matrix = self._torch(work, transposed)
+        at_once = max(16, _CACHE_BYTES // flat[0].nbytes)
+        out = torch.cat([(matrix @ part.T).T for part in flat.split(at_once)])
         return out.reshape(images.shape).to(images.dtype)
 
     def linear(self, images: Tensor) -> Tensor:

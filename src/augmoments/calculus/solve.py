@@ -23,6 +23,7 @@ from augmoments.operators.base import Shape, outer
 from augmoments.rules import IDENTITY, Product, Rule, leaves
 
 _FIRST_NODES = 16
+_BYTES_AT_ONCE = 256 * 2**20
 
 
 @dataclass(frozen=True)
@@ -130,15 +131,7 @@ def _replicate_errors(state: FactorState, nodes: JointNodes) -> tuple[Tensor, Te
     weights = nodes.weights.sqrt().to(factor.device).reshape(1, blocks, -1, 1)
     gaps = blocks * (weights * factor).sum(2)  # replicate mean minus pooled mean
     mean_error = (gaps.square().sum((1, 2)) / pairs).sqrt()
-    if factor.shape[1] * factor.shape[2] <= factor.shape[3]:
-        flat = factor.flatten(1, 2)
-        gram = (flat @ flat.mT).square()
-        inner = gram.unflatten(1, (blocks, -1)).unflatten(3, (blocks, -1)).sum((2, 4))
-    else:
-        inner = factor.new_zeros(len(factor), blocks, blocks)
-        for n, image in enumerate(factor):
-            second = (image.mT @ image).flatten(1)
-            inner[n] = second @ second.T
+    inner = torch.cat([_block_inner(part) for part in factor.split(_images_at_once(factor))])
     own, pooled = inner.diagonal(dim1=1, dim2=2).sum(1) * blocks**2, inner.sum((1, 2))
     covariance_error = ((own - blocks * pooled).clamp_min(0) / pairs).sqrt()
     scale = state.mean.double().flatten(1).norm(dim=1)
@@ -146,6 +139,23 @@ def _replicate_errors(state: FactorState, nodes: JointNodes) -> tuple[Tensor, Te
         (QUANTILE * _ratio(mean_error, scale)).to(state.mean.dtype),
         (QUANTILE * _ratio(covariance_error, pooled.sqrt(), scale)).to(state.mean.dtype),
     )
+
+
+def _block_inner(factor: Tensor) -> Tensor:
+    """Frobenius inner products ``(N, R, R)`` of the second moments of blocks ``(N, R, J, D)``."""
+    blocks, columns, size = factor.shape[1:]
+    if blocks * columns <= size:
+        flat = factor.flatten(1, 2)
+        gram = (flat @ flat.mT).square()
+        return gram.unflatten(1, (blocks, -1)).unflatten(3, (blocks, -1)).sum((2, 4))
+    second = (factor.mT @ factor).flatten(2)
+    return second @ second.mT
+
+
+def _images_at_once(factor: Tensor) -> int:
+    blocks, columns, size = factor.shape[1:]
+    widest = min((blocks * columns) ** 2, blocks * size**2)
+    return max(1, _BYTES_AT_ONCE // (widest * factor.element_size()))
 
 
 def _refine(

@@ -105,29 +105,31 @@ class FactorState(State):
     def compress(self) -> FactorState:
         """Drop the directions that carry next to nothing of the covariance.
 
-        The columns are rotated onto the leading eigenvectors of their Gram matrix. At most
-        ``tolerance`` of the Frobenius norm is dropped, and of the trace.
+        The columns are rotated onto the leading eigenvectors of their Gram matrix, and each
+        image keeps as many as it needs itself. At most ``tolerance`` of the Frobenius norm is
+        dropped, and of the trace.
         """
         flat = self.factor.flatten(2)
         columns, size = flat.shape[1:]
         if columns <= 1:
             return self
+        tolerance = max(self.tolerance, torch.finfo(flat.dtype).eps)
         with torch.no_grad():
             small = flat.mT @ flat if size < columns else flat @ flat.mT
             values, vectors = torch.linalg.eigh(small.double())
             values, vectors = values.flip(-1).clamp_min(0), vectors.flip(-1)
-            rest = _tail(values) / values.sum(1, keepdim=True).clamp_min(1e-300)
-            rank = max(1, int((rest > self.tolerance).sum(1).max()) + 1)
-            if rank >= columns:
+            keep = _tail(values) + values > tolerance * values.sum(1, keepdim=True)
+            rank = max(1, int(keep.sum(1).max()))
+            if bool(keep.all()) and rank == columns:
                 return self
-            rank = min(rank, values.shape[1])
-            rotation = vectors[..., :rank]
+            rotation = vectors * keep[:, None]
             if size < columns:
-                scale = values[:, None, :rank].clamp_min(1e-300).rsqrt()
-                rotation = flat.double() @ rotation * torch.where(scale < 1e140, scale, 0.0)
+                rotation = flat.double() @ rotation * torch.where(keep, values, 1.0)[:, None].rsqrt()
             squares = values.square()
-            dropped = (_tail(squares)[:, rank - 1] / squares.sum(1).clamp_min(1e-300)).sqrt()
-        factor = (flat.mT @ rotation.to(flat.dtype)).mT.reshape(-1, rank, *self.factor.shape[2:])
+            lost = torch.where(keep, 0.0, squares).sum(1)
+            dropped = (lost / squares.sum(1).clamp_min(1e-300)).sqrt()
+            rotation = rotation[..., :rank].to(flat.dtype)
+        factor = (flat.mT @ rotation).mT.reshape(-1, rank, *self.factor.shape[2:])
         return replace(self, factor=factor, loss=self.loss + dropped.to(self.loss.dtype))
 
 
