@@ -119,7 +119,8 @@ class Covariance:
 
     def to_scipy(self, n: int = 0) -> LinearOperator:
         """Covariance of image ``n`` as a SciPy operator ``(D, D)``, for its iterative solvers."""
-        flat = self._flat[n].detach().cpu().numpy()
+        flat = self._flat[n].detach().cpu()
+        flat = (flat if flat.dtype == torch.float64 else flat.float()).numpy()
         size = flat.shape[1]
 
         def product(z: np.ndarray) -> np.ndarray:

@@ -28,7 +28,8 @@ class Errors(NamedTuple):
     mean: Tensor
     """``||mean - truth|| / ||truth||``, shape ``(N,)``."""
     covariance: Tensor
-    """``||V - truth||_F / ||truth||_F``, shape ``(N,)``."""
+    """``||V - truth||_F / ||truth||_F``, shape ``(N,)``; a covariance within the rounding of the
+    images counts as zero, and as known."""
 
 
 @dataclass(frozen=True)
@@ -135,11 +136,24 @@ def moments(
         method=plan.method,
         error=Errors(
             torch.cat([part.mean_error for part in parts]) + floor,
-            torch.cat([part.covariance_error for part in parts]) + 2 * floor,
+            torch.cat([part.covariance_error + _cancelled(part) for part in parts]) + 2 * floor,
         ),
         tol=tol,
         nodes=max(part.nodes for part in parts),
     )
+
+
+def _cancelled(solution: Solution) -> Tensor:
+    """What rounding may have done to the covariance: its columns are differences of images.
+
+    A covariance that is zero but for rounding counts as known.
+    """
+    with torch.no_grad():
+        covariance = Covariance(solution.state.factor)
+        norm = covariance.frobenius_norm()
+        noise = solution.state.noise
+        share = noise / norm.clamp_min(torch.finfo(norm.dtype).tiny).sqrt()
+        return torch.where(norm > noise.square(), 2 * share + share.square(), 0.0)
 
 
 def check_policy(policy: object) -> None:

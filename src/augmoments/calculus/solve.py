@@ -137,7 +137,7 @@ def _replicate_errors(state: FactorState, nodes: JointNodes) -> tuple[Tensor, Te
     scale = state.mean.double().flatten(1).norm(dim=1)
     return (
         (QUANTILE * _ratio(mean_error, scale)).to(state.mean.dtype),
-        (QUANTILE * _ratio(covariance_error, pooled.sqrt(), scale)).to(state.mean.dtype),
+        (QUANTILE * _ratio(covariance_error, pooled.sqrt(), state.noise.square())).to(state.mean.dtype),
     )
 
 
@@ -167,13 +167,15 @@ def _refine(
 ) -> Solution:
     """Raise the level of ``step`` for those images whose error is not yet below ``tol``.
 
-    Where a step does not know its own error, the change from the level before is taken: with
-    errors that fall as 1/n or faster it is at least the error that is left.
+    Where a step does not know its own error, it is taken from the changes over the last two
+    levels, the earlier one as it has shrunk since, by a quarter. One of them alone can miss a
+    kink: halving a cell changes nothing if the kink lies beyond both new nodes.
     """
     count = len(start.mean)
     active = torch.arange(count, device=start.mean.device)
     done: list[tuple[Tensor, Solution]] = []
     previous: FactorState | None = None
+    earlier: tuple[Tensor, ...] | None = None
     level = 0
     while len(active):
         found = step(start.select(active), level)
@@ -181,16 +183,19 @@ def _refine(
             nothing = start.mean.new_zeros(len(active))
             found = replace(found, mean_error=nothing, covariance_error=nothing)
             return found
+        change: tuple[Tensor, ...] | None = None
         if found.mean_error.isnan().any():
-            if previous is None:
-                previous, level = found.state, level + 1
+            change = None if previous is None else relative_change(previous, found.state)
+            if change is None or earlier is None:
+                previous, earlier, level = found.state, change, level + 1
                 continue
-            mean_error, covariance_error = relative_change(previous, found.state)
-            found = replace(found, mean_error=mean_error, covariance_error=covariance_error)
+            errors = [now + before / 4 for now, before in zip(change, earlier, strict=True)]
+            found = replace(found, mean_error=errors[0], covariance_error=errors[1])
         last = 2 * found.nodes > max_nodes
         open_ = (torch.maximum(found.mean_error, found.covariance_error) > tol) & (not last)
         done.append((active[~open_], _select(found, ~open_)))
         previous, active, level = found.state.select(open_), active[open_], level + 1
+        earlier = None if change is None else tuple(part[open_] for part in change)
     return _gather(count, done)
 
 
@@ -203,7 +208,7 @@ def relative_change(before: FactorState, after: FactorState) -> tuple[Tensor, Te
         aa, ab, bb = (_inner(p, q) for p, q in ((a, a), (a, b), (b, b)))
         gap = (aa - 2 * ab + bb).clamp_min(0).sqrt()
         dtype = after.mean.dtype
-        return _ratio(shift, scale).to(dtype), _ratio(gap, bb.sqrt(), scale).to(dtype)
+        return _ratio(shift, scale).to(dtype), _ratio(gap, bb.sqrt(), after.noise.square()).to(dtype)
 
 
 def _inner(a: Tensor, b: Tensor) -> Tensor:
@@ -213,10 +218,9 @@ def _inner(a: Tensor, b: Tensor) -> Tensor:
     return ((a.mT @ a) * (b.mT @ b)).sum((1, 2))
 
 
-def _ratio(error: Tensor, norm: Tensor, scale: Tensor | None = None) -> Tensor:
-    """Relative error; a covariance that is zero but for rounding counts as known."""
-    floor = 1e-300 if scale is None else 1e-12 * scale.square() + 1e-300
-    return torch.where(error > 0, error / torch.maximum(norm, torch.as_tensor(floor).to(norm)), 0.0)
+def _ratio(error: Tensor, norm: Tensor, noise: Tensor | float = 0.0) -> Tensor:
+    """Relative error; one below ``noise`` counts as none."""
+    return torch.where(error > noise, error / norm.clamp_min(1e-300), 0.0)
 
 
 def _select(solution: Solution, index: Tensor) -> Solution:

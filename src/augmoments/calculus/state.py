@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from augmoments.calculus.expected_operator import average
+from augmoments.estimate import rounding
 from augmoments.operators.base import Shape
 from augmoments.rules import Mixture, Product, QuadraticRule, Rule
 
@@ -63,9 +64,9 @@ class FactorState(State):
     factor: Tensor
     """(N, J, C, H, W); the covariance is the sum over J of outer products."""
     loss: Tensor
-    """Share of the covariance's Frobenius norm that compression may have dropped so far, (N,)."""
+    """What compression may have dropped so far, relative to the covariance's Frobenius norm, (N,)."""
     tolerance: float
-    """Largest share that one compression may drop."""
+    """Largest share of the trace that one compression may drop."""
 
     @classmethod
     def certain(cls, images: Tensor, tolerance: float) -> FactorState:
@@ -102,12 +103,18 @@ class FactorState(State):
             self, mean=self.mean[index], factor=self.factor[index], loss=self.loss[index]
         )
 
+    @property
+    def noise(self) -> Tensor:
+        """Rounding of the columns of the factor, all together, (N,)."""
+        size = self.mean.flatten(1).norm(dim=1).hypot(self.factor.flatten(1).norm(dim=1))
+        return rounding(self.mean.dtype, max(self.mean.shape[-2:])) * size
+
     def compress(self) -> FactorState:
         """Drop the directions that carry next to nothing of the covariance.
 
         The columns are rotated onto the leading eigenvectors of their Gram matrix, and each
-        image keeps as many as it needs itself. At most ``tolerance`` of the Frobenius norm is
-        dropped, and of the trace.
+        image keeps as many as it needs itself. At most ``tolerance`` of the trace is dropped;
+        it counts in full against the Frobenius norm, as later steps may align what was dropped.
         """
         flat = self.factor.flatten(2)
         columns, size = flat.shape[1:]
@@ -125,9 +132,8 @@ class FactorState(State):
             rotation = vectors * keep[:, None]
             if size < columns:
                 rotation = flat.double() @ rotation * torch.where(keep, values, 1.0)[:, None].rsqrt()
-            squares = values.square()
-            lost = torch.where(keep, 0.0, squares).sum(1)
-            dropped = (lost / squares.sum(1).clamp_min(1e-300)).sqrt()
+            lost = torch.where(keep, 0.0, values).sum(1)
+            dropped = lost / values.norm(dim=1).clamp_min(1e-300)
             rotation = rotation[..., :rank].to(flat.dtype)
         factor = (flat.mT @ rotation).mT.reshape(-1, rank, *self.factor.shape[2:])
         return replace(self, factor=factor, loss=self.loss + dropped.to(self.loss.dtype))

@@ -48,13 +48,22 @@ def law_from(document: Document, value: Mapping[Any, Any], at: Place) -> Law:
         )
     kind, place = LAWS[name], (*at, name)
     given = _arguments(document, kind, arguments, place)
+    for key, value in given.items():
+        if not _numeric(value):
+            raise document.error(f"{key} must be given in numbers, got {value!r}.", place)
     try:
         return kind(**given)
     except AugmomentsError as error:
         raise document.error(str(error), place) from error
     except (TypeError, ValueError) as error:
         wanted = ", ".join(fields_of(kind))
-        raise document.error(f"{name} takes numbers for {wanted} ({error}).", place) from error
+        raise document.error(f"{name} takes {wanted}: {error}.", place) from error
+
+
+def _numeric(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(_numeric(item) for item in value)
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _arguments(document: Document, kind: type[Law], arguments: Any, at: Place) -> dict[str, Any]:

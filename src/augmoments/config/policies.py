@@ -69,6 +69,8 @@ def policy_in(document: Document, at: Place = ()) -> Augmentation:
     value = document.data
     for key in at:
         value = value[key]
+    if value is None:
+        raise document.error("there is nothing here; a policy is a list of steps.", at)
     if isinstance(value, Mapping) and "policy" in value:
         for key in value:
             if key != "policy":
@@ -86,8 +88,7 @@ def policy_in(document: Document, at: Place = ()) -> Augmentation:
 
 def _steps(document: Document, value: Any, at: Place) -> tuple[Augmentation, ...]:
     if not isinstance(value, list):
-        value = [value]
-        return tuple(_step(document, item, at) for item in value)
+        return (_step(document, value, at),)
     if not value:
         raise document.error("the policy has no steps; give at least one.", at)
     return tuple(_step(document, item, (*at, index)) for index, item in enumerate(value))
@@ -108,8 +109,9 @@ def _step(document: Document, value: Any, at: Place) -> Augmentation:
 
 def _build(document: Document, name: Any, arguments: Any, at: Place) -> Augmentation:
     if name not in STEPS:
+        known = STEPS if at else (*STEPS, "policy")
         raise document.error(
-            f"there is no augmentation {name!r}{did_you_mean(str(name), STEPS)}: known are "
+            f"there is no augmentation {name!r}{did_you_mean(str(name), known)}: known are "
             f"{', '.join(STEPS)}.",
             at,
         )
@@ -151,9 +153,8 @@ def _construct(
     document: Document, kind: type[Augmentation], given: dict[str, Any], at: Place
 ) -> Augmentation:
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]
-        flag = str(field.type) == "bool"
-        if field.name in given and flag != isinstance(given[field.name], bool):
-            wanted = "true or false" if flag else "not a truth value"
+        if field.name in given and not _fits(given[field.name], str(field.type)):
+            wanted = "true or false" if str(field.type) == "bool" else "a number"
             raise document.error(
                 f"expected {wanted}, got {_short(given[field.name])}.", (*at, field.name)
             )
@@ -170,6 +171,13 @@ def _construct(
         raise document.error(str(error), at) from error
     except (TypeError, ValueError) as error:
         raise document.error(f"{kind.__name__} cannot take these values: {error}.", at) from error
+
+
+def _fits(value: Any, annotation: str) -> bool:
+    """Whether a value is a truth value where one is wanted, and a number where that is."""
+    if isinstance(value, bool) or annotation == "bool":
+        return isinstance(value, bool) and annotation == "bool"
+    return annotation != "float" or isinstance(value, int | float)
 
 
 def policy_to_dict(policy: Augmentation) -> dict[str, list[Any]]:

@@ -37,7 +37,7 @@ class Law(ABC):
     @property
     @abstractmethod
     def support(self) -> tuple[float, float]:
-        """The interval that holds the law, up to a mass below 1e-16 at each open end."""
+        """The interval that holds the law, up to a share below 2e-16 at each open end."""
 
     @abstractmethod
     def ppf(self, q: ArrayLike) -> Array:

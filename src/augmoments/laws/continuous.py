@@ -157,7 +157,8 @@ class TruncatedNormal(_Gaussian):
 
     @property
     def support(self) -> tuple[float, float]:
-        reach = _TAIL * self.std
+        nearest = min(max(self.loc, self.low), self.high)
+        reach = float(np.hypot(_TAIL * self.std, nearest - self.loc))  # of a tail as of the whole
         return max(self.low, self.loc - reach), min(self.high, self.loc + reach)
 
 
@@ -325,6 +326,15 @@ class Beta(ContinuousLaw):
         peak = np.clip(self.a / total + std * np.arange(-12, 13), 0, 1)
         inner = np.concatenate([graded, 1 - graded, peak]) if std < 0.2 else np.r_[graded, 1 - graded]
         return self.low + (self.high - self.low) * np.unique(np.r_[0.0, inner, 1.0])
+
+    def cell_edges(self, n: int) -> Array:
+        # Nodes as dense as the cube root of the law's density, but at a singular end as dense
+        # as the law itself: no cell there may hold much of the mass.
+        a, b = (shape if shape < 1 else (shape + 2) / 3 for shape in (self.a, self.b))
+        unit = special.betaincinv(a, b, np.linspace(0, 1, n + 1))
+        edges = self.low + (self.high - self.low) * unit
+        edges[0], edges[-1] = self.support
+        return edges
 
     def _unit(self, x: ArrayLike) -> Array:
         return np.clip((np.asarray(x) - self.low) / (self.high - self.low), 0.0, 1.0)

@@ -52,7 +52,7 @@ class Loss:
             return self.per_sample(z[None], y[None])[0]
 
         derivative = torch.func.grad(single)
-        hessian = torch.func.vmap(torch.func.hessian(single))(outputs, targets)
+        hessian = torch.func.vmap(torch.func.jacrev(derivative))(outputs, targets)
         return torch.func.vmap(derivative)(outputs, targets), hessian
 
 

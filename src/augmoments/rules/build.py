@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import torch
+from scipy.linalg import eigh_tridiagonal
 from torch import Tensor
 
 from augmoments.laws import ContinuousLaw, Discrete, Law, Nodes
@@ -52,25 +54,57 @@ def quadratic_rule(operator: Operator, law: Law | None, shape: Shape, n: int) ->
 
 
 def gauss_nodes(law: ContinuousLaw, pieces: Pieces, degree: int, refine: int = 1) -> Nodes:
-    """Nodes that integrate polynomials of ``degree`` on each piece, exactly where the law's
-    density is itself a polynomial and to machine precision otherwise.
+    """Gauss nodes of the law itself on each piece: exact for polynomials of ``degree``.
 
     Args:
+        law: The law of the parameter.
+        pieces: Where the integrand is a polynomial.
+        degree: Degree of the polynomials.
         refine: Cut every piece into as many equal parts.
     """
     edges = _cells(law, pieces)
-    if refine > 1:
-        steps = np.arange(refine) / refine
-        inner = edges[:-1, None] + np.diff(edges)[:, None] * steps
-        edges = np.append(inner.ravel(), edges[-1])
-    points, weights = law.quadrature(edges[:-1], edges[1:], law.order(degree))
-    return Nodes(points.ravel(), weights.ravel())
+    steps = np.arange(refine) / refine
+    inner = edges[:-1, None] + np.diff(edges)[:, None] * steps
+    edges = np.append(inner.ravel(), edges[-1])
+    order = degree // 2 + 1
+    cells = [_gauss_cell(law, low, high, order) for low, high in pairwise(edges)]
+    return Nodes(*(np.concatenate(column) for column in zip(*cells, strict=True)))
+
+
+def _gauss_cell(law: ContinuousLaw, low: float, high: float, order: int) -> Nodes:
+    """The ``order`` Gauss nodes of the law restricted to one cell.
+
+    Stieltjes' recurrence for its orthogonal polynomials on a fine quadrature, then the
+    eigenvalues of the Jacobi matrix (Golub and Welsch 1969).
+    """
+    knots = law.knots
+    cuts = np.concatenate([[low], knots[(low < knots) & (knots < high)], [high]])
+    points, weights = (v.ravel() for v in law.quadrature(cuts[:-1], cuts[1:], law.order(2 * order)))
+    mass = weights.sum()
+    if mass <= 0:
+        return Nodes(np.empty(0), np.empty(0))
+    centre, half = (low + high) / 2, (high - low) / 2
+    t, share = (points - centre) / half, weights / mass
+    diagonal, off = np.zeros(order), np.zeros(order)
+    before, now = np.zeros_like(t), np.ones_like(t)
+    norm = 1.0
+    for k in range(order):
+        diagonal[k] = np.sum(share * t * now**2) / norm
+        after = (t - diagonal[k]) * now - off[k - 1] * before if k else t - diagonal[k]
+        last, norm = norm, np.sum(share * after**2)
+        if norm < 1e-26:
+            order = k + 1
+            break
+        off[k] = norm / last
+        before, now = now, after
+    nodes, vectors = eigh_tridiagonal(diagonal[:order], np.sqrt(off[: order - 1]))
+    return Nodes(centre + half * nodes, mass * vectors[0] ** 2)
 
 
 def _cells(law: ContinuousLaw, pieces: Pieces) -> np.ndarray:
     low, high = law.support
     inner = pieces.edges[(low < pieces.edges) & (pieces.edges < high)]
-    return np.union1d(law.knots, inner)
+    return np.concatenate([[low], inner, [high]])
 
 
 def _constants(law: ContinuousLaw, pieces: Pieces) -> Nodes:
