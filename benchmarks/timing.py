@@ -22,7 +22,9 @@ def paired(ours: Callable[[], object], peer: Callable[[], object], repeats: int 
     ours(), peer()
     pairs = [(_seconds(ours), _seconds(peer)) for _ in range(repeats)]
     ratio = statistics.median(a / b for a, b in pairs)
-    return Paired(*(statistics.median(column) for column in zip(*pairs, strict=True)), ratio, repeats)
+    return Paired(
+        *(statistics.median(column) for column in zip(*pairs, strict=True)), ratio, repeats
+    )
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -121,7 +121,9 @@ def test_one_smooth_parameter_against_mpmath(law):
     policy = am.RandomTranslation(x=law)
     found = am.expectation(lambda z: (3 * z[:, 0, 0, 2]).exp(), x, policy, tol=1e-6)
     assert abs(float(found.value) - float(truth)) <= float(found.error) + 1e-9
-    assert abs(float(found.variance) - float(second - truth**2)) <= float(found.variance_error) + 1e-8
+    assert (
+        abs(float(found.variance) - float(second - truth**2)) <= float(found.variance_error) + 1e-8
+    )
 
 
 @pytest.mark.parametrize("clamp", [False, True])
@@ -204,12 +206,7 @@ def test_variance_of_the_squared_error_by_the_formula():
     targets = torch.tensor([[0.3, -0.2, 1.0]], dtype=torch.float64)
     weights = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
     with torch.no_grad():
-        outputs = torch.cat(
-            [
-                model(am.RandomTranslation(x=float(t))(x))
-                for t in (-1, 0, 2)
-            ]
-        )
+        outputs = torch.cat([model(am.RandomTranslation(x=float(t))(x)) for t in (-1, 0, 2)])
         mean = weights @ outputs
         z, r = outputs - mean, targets[0] - mean
         s = torch.einsum("k,ki,kj->ij", weights, z, z)
@@ -221,7 +218,9 @@ def test_variance_of_the_squared_error_by_the_formula():
 
 
 def test_expected_cross_entropy_and_its_second_order_account(generator):
-    policy = am.Compose([am.RandomRotation(10, interpolation="bilinear"), am.RandomHorizontalFlip()])
+    policy = am.Compose(
+        [am.RandomRotation(10, interpolation="bilinear"), am.RandomHorizontalFlip()]
+    )
     x, model, labels = images(), network(), torch.tensor([0, 1, 2, 0])
     found = am.expected_loss(model, "cross_entropy", x, labels, policy)
     draws = 20_000
@@ -296,9 +295,7 @@ def test_sensitivity_by_definition():
     linearized = torch.einsum("nd,nde,ne->n", g, v, g)
     torch.testing.assert_close(s.linearized_variance, linearized)
     torch.testing.assert_close(s.alignment.sum(1), torch.ones(4, dtype=torch.float64))
-    torch.testing.assert_close(
-        (s.alignment * s.spectrum).sum(1) * g.square().sum(1), linearized
-    )
+    torch.testing.assert_close((s.alignment * s.spectrum).sum(1) * g.square().sum(1), linearized)
     assert ((s.ratio >= 0) & (s.ratio <= 1)).all()
     torch.testing.assert_close(s.isotropic, s.spectrum.mean(1) / s.spectrum[:, 0])
 
@@ -345,7 +342,11 @@ def test_a_model_without_gradients_is_refused_by_name():
 
     with pytest.raises(ModelError, match="not differentiable"):
         am.expected_loss(
-            detached, "cross_entropy", images(), torch.zeros(4, dtype=int), am.RandomHorizontalFlip()
+            detached,
+            "cross_entropy",
+            images(),
+            torch.zeros(4, dtype=int),
+            am.RandomHorizontalFlip(),
         )
 
 
@@ -359,9 +360,7 @@ def test_a_model_without_gradients_is_refused_by_name():
 )
 def test_targets_that_do_not_fit_are_refused(targets, message):
     with pytest.raises(InputError, match=message):
-        am.expected_loss(
-            network(), "cross_entropy", images(), targets, am.RandomHorizontalFlip()
-        )
+        am.expected_loss(network(), "cross_entropy", images(), targets, am.RandomHorizontalFlip())
 
 
 def test_bad_arguments_are_refused():

@@ -3,7 +3,7 @@ r"""How many augmented samples are needed to be right to a given error."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -144,7 +144,7 @@ def samples_needed(
     for name, value in (("rel_error", rel_error), ("confidence", confidence)):
         if not 0 < value < 1:
             raise InputError(f"{name} must lie between 0 and 1, got {value!r}.")
-    options = {"seed": seed, "max_nodes": max_nodes}
+    options: Any = {"seed": seed, "max_nodes": max_nodes}
     if of == "loss":
         if model is None or loss is None or targets is None:
             raise InputError('of="loss" needs model=, loss= and targets=.')
@@ -155,21 +155,24 @@ def samples_needed(
         first = _over(found.variance.double(), value.square())
         error = 2 * _over(found.error.double(), value.abs())
         error += _over(found.variance_error.double(), found.variance.double())
-        quantile = norm.ppf((1 + confidence) / 2) ** 2 if bound == "clt" else 1 / (1 - confidence)
+        quantile = (
+            float(norm.ppf((1 + confidence) / 2)) ** 2 if bound == "clt" else 1 / (1 - confidence)
+        )
         n = (first * quantile / rel_error**2).ceil().clamp_min(1)
         second, method = torch.zeros_like(first), found.variance_method
     else:
         parts = [
             _image_coefficients(chunk, policy, of, tol, options) for chunk in batch.split(_CHUNK)
         ]
-        first, second, error = (torch.cat([part[i] for part in parts]) for i in range(3))
-        method = parts[0][3]
+        firsts, seconds, errors, methods = zip(*parts, strict=True)
+        first, second, error = torch.cat(firsts), torch.cat(seconds), torch.cat(errors)
+        method = methods[0]
         n = _solve(first, second, rel_error)
     return SampleSize(n, of, rel_error, confidence, bound, method, error, first, second)
 
 
 def _image_coefficients(
-    images: Tensor, policy: Augmentation, of: Quantity, tol: float, options: dict[str, int]
+    images: Tensor, policy: Augmentation, of: Quantity, tol: float, options: Any
 ) -> tuple[Tensor, Tensor, Tensor, Method]:
     """Coefficients a and b, the relative error of a, and the method."""
     m = moments(images, policy, tol, value_range=None, **options)

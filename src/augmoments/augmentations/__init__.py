@@ -1,0 +1,1 @@
+"""Augmentations: random parameters, a deterministic action, and a quadratic rule."""

@@ -9,7 +9,7 @@ for steps that follow each other.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -21,7 +21,6 @@ from augmoments.errors import PolicyError
 from augmoments.laws import ContinuousLaw, Law
 from augmoments.operators.base import Operator, Pieces, Shape
 from augmoments.rules import Product, Rule, quadratic_rule
-
 
 _WHY = {
     "atoms": "finitely many operators",
@@ -53,7 +52,7 @@ class Augmentation(ABC):
 
     @abstractmethod
     def apply(self, images: Tensor, theta: Tensor) -> Tensor:
-        """Apply draw ``theta[i]`` (``(B, P)``) to the images ``images[i]`` (``(B, n, C, H, W)``)."""
+        """Apply draw ``theta[i]`` ``(B, P)`` to the images ``images[i]`` ``(B, n, C, H, W)``."""
 
     @abstractmethod
     def rule(self, shape: Shape, n: int) -> Rule:
@@ -129,10 +128,15 @@ class Augmentation(ABC):
 class Elementary(Augmentation):
     """One operator, whose only parameter (if any) is random."""
 
-    operator: Operator
-    """What a draw does."""
-    law: Law | None
-    """How its parameter is drawn; ``None`` if it takes none."""
+    @property
+    @abstractmethod
+    def operator(self) -> Operator:
+        """What a draw does."""
+
+    @property
+    @abstractmethod
+    def law(self) -> Law | None:
+        """How its parameter is drawn; ``None`` if it takes none."""
 
     @property
     def family(self) -> str:
@@ -144,7 +148,9 @@ class Elementary(Augmentation):
         if self.law is None:
             return ()
         continuous = isinstance(self.law, ContinuousLaw)
-        return (Parameter(self.law, self.operator.pieces(*self.law.support) if continuous else None),)
+        return (
+            Parameter(self.law, self.operator.pieces(*self.law.support) if continuous else None),
+        )
 
     @property
     def affine(self) -> bool:
@@ -172,6 +178,27 @@ class Elementary(Augmentation):
         rule = quadratic_rule(self.operator, self.law, shape, 1)
         why = _WHY[rule.route]
         return (Row(name, parameter, str(self.law), rule.route, rule.exact, why),)
+
+
+@dataclass(frozen=True)
+class Step(Elementary):
+    """An operator with a law, as a part of the augmentation ``owner``."""
+
+    action: Operator
+    drawn: Law
+    owner: str
+
+    @property
+    def operator(self) -> Operator:
+        return self.action
+
+    @property
+    def law(self) -> Law:
+        return self.drawn
+
+    @property
+    def family(self) -> str:
+        return self.owner
 
 
 class Sequence(Augmentation):

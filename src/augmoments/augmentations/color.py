@@ -12,13 +12,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from augmoments.augmentations.base import Augmentation, Elementary, Parameter, require_affine
+from augmoments.augmentations.base import (
+    Augmentation,
+    Elementary,
+    Parameter,
+    Step,
+    require_affine,
+)
 from augmoments.augmentations.explanation import Row
 from augmoments.errors import InputTypeError, LawError, PolicyError
 from augmoments.laws import Discrete, Law, LawLike, Uniform, as_law, bernoulli
 from augmoments.operators.base import Operator, Shape
 from augmoments.operators.color import (
-    Blend,
     Brightness,
     Contrast,
     Grayscale,
@@ -26,18 +31,6 @@ from augmoments.operators.color import (
     Standardisation,
 )
 from augmoments.rules import Mixture, Product, Rule
-
-
-@dataclass(frozen=True)
-class _Jitter(Elementary):
-    """One of the factors of :class:`ColorJitter`."""
-
-    operator: Blend
-    law: Law
-
-    @property
-    def family(self) -> str:
-        return "ColorJitter"
 
 
 @dataclass(frozen=True)
@@ -81,7 +74,7 @@ class ColorJitter(Augmentation):
         _ = self.jitters
 
     @cached_property
-    def jitters(self) -> tuple[_Jitter, ...]:
+    def jitters(self) -> tuple[Step, ...]:
         """The factors that are active, in the order brightness, contrast, saturation."""
         found = []
         for name, operator in (
@@ -91,7 +84,7 @@ class ColorJitter(Augmentation):
         ):
             law = _factor_law(getattr(self, name), name)
             if law is not None:
-                found.append(_Jitter(operator(clamp=self.clamp), law))
+                found.append(Step(operator(clamp=self.clamp), law, "ColorJitter"))
         return tuple(found)
 
     @cached_property
@@ -136,7 +129,9 @@ class ColorJitter(Augmentation):
         rows = tuple(row for jitter in self.jitters for row in jitter.rows(shape))
         if len(rows) < 2:
             return rows
-        order = Row("ColorJitter", "order", f"{len(self.orders)} equally likely", "atoms", True, "mixture")
+        order = Row(
+            "ColorJitter", "order", f"{len(self.orders)} equally likely", "atoms", True, "mixture"
+        )
         if not self.clamp:
             return (order, *rows)
         return tuple(replace(row, route="joint nodes") for row in (order, *rows))
@@ -148,7 +143,9 @@ class RandomGrayscale(Elementary):
 
     Example:
         >>> import torch, augmoments as am
-        >>> am.moments(torch.tensor([[[[1.0]], [[0.0]], [[0.0]]]]), am.RandomGrayscale(1.0)).mean[0, 2]
+        >>> am.moments(torch.tensor([[[[1.0]], [[0.0]], [[0.0]]]]), am.RandomGrayscale(1.0)).mean[
+        ...     0, 2
+        ... ]
         tensor([[0.2989]])
     """
 
@@ -189,7 +186,7 @@ class Normalize(Elementary):
     def __post_init__(self) -> None:
         _ = self.operator
 
-    @cached_property
+    @property
     def operator(self) -> Operator:
         mean, std = _numbers(self.mean, "mean"), _numbers(self.std, "std")
         if not all(std):

@@ -36,6 +36,8 @@ class Explanation:
             for r in self.rows
         ]
         widths = [max(len(line[i]) for line in (head, *body)) for i in range(len(head))]
-        lines = ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) for line in
-                 (head, tuple("-" * w for w in widths), *body)]
+        lines = [
+            "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True))
+            for line in (head, tuple("-" * w for w in widths), *body)
+        ]
         return "\n".join(line.rstrip() for line in lines)

@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from functools import cached_property
 from typing import Any
 
-from augmoments.augmentations.base import Augmentation, Elementary, Sequence
+from augmoments.augmentations.base import Augmentation, Elementary, Sequence, Step
 from augmoments.errors import LawError, PolicyError
 from augmoments.laws import Law, LawLike, as_law, bernoulli
 from augmoments.operators.base import Operator
 from augmoments.operators.flip import Flip
-from augmoments.operators.warp import Fill, Resampling, Rotation, Shear, Translation, Warp, Zoom
-
-
-@dataclass(frozen=True)
-class _Resampled(Elementary):
-    """A resampling with its law; the step that the geometric families are made of."""
-
-    operator: Warp
-    law: Law
-    owner: str
-
-    @property
-    def family(self) -> str:
-        return self.owner
+from augmoments.operators.warp import Fill, Resampling, Rotation, Shear, Translation, Zoom
 
 
 @dataclass(frozen=True)
@@ -71,11 +57,11 @@ class RandomTranslation(Sequence):
             )
         _ = self.steps
 
-    @cached_property
+    @property
     def steps(self) -> tuple[Augmentation, ...]:
         resampling = _resampling(self)
         return tuple(
-            _Resampled(Translation(axis, resampling), law, "RandomTranslation")
+            Step(Translation(axis, resampling), law, "RandomTranslation")
             for axis, law in _axis_laws(self)
         )
 
@@ -120,10 +106,12 @@ class RandomShear(Sequence):
                 )
         _ = self.steps
 
-    @cached_property
+    @property
     def steps(self) -> tuple[Augmentation, ...]:
         resampling = _resampling(self)
-        return tuple(_Resampled(Shear(axis, resampling), law, "RandomShear") for axis, law in _axis_laws(self))
+        return tuple(
+            Step(Shear(axis, resampling), law, "RandomShear") for axis, law in _axis_laws(self)
+        )
 
 
 @dataclass(frozen=True)
@@ -177,12 +165,14 @@ class RandomZoom(Sequence):
                     f"RandomZoom: factors must be positive, these reach from {low:g} to {high:g}."
                 )
 
-    @cached_property
+    @property
     def steps(self) -> tuple[Augmentation, ...]:
         resampling = _resampling(self)
         if self.factor is not None:
-            return (_Resampled(Zoom("xy", resampling), as_law(self.factor, "factor"), "RandomZoom"),)
-        return tuple(_Resampled(Zoom(axis, resampling), law, "RandomZoom") for axis, law in _axis_laws(self))
+            return (Step(Zoom("xy", resampling), as_law(self.factor, "factor"), "RandomZoom"),)
+        return tuple(
+            Step(Zoom(axis, resampling), law, "RandomZoom") for axis, law in _axis_laws(self)
+        )
 
 
 @dataclass(frozen=True)
@@ -204,7 +194,8 @@ class RandomRotation(Elementary):
     Example:
         >>> import torch, augmoments as am
         >>> policy = am.RandomRotation(180, interpolation="bilinear")
-        >>> image = torch.zeros(1, 1, 3, 3); image[..., 1, 1] = 1
+        >>> image = torch.zeros(1, 1, 3, 3)
+        ... image[..., 1, 1] = 1
         >>> am.moments(image, policy).mean[0, 0, 1, 1]
         tensor(1.)
     """
@@ -221,12 +212,12 @@ class RandomRotation(Elementary):
             raise PolicyError("RandomRotation: expand=True is not supported; it changes the size.")
         _ = self.operator, self.law
 
-    @cached_property
+    @property
     def operator(self) -> Operator:
         centre = None if self.center is None else (float(self.center[0]), float(self.center[1]))
         return Rotation(_resampling(self), centre)
 
-    @cached_property
+    @property
     def law(self) -> Law:
         if isinstance(self.degrees, int | float):
             if not self.degrees >= 0:

@@ -1,0 +1,1 @@
+"""Moments of policies: averages, covariances, nodes, and whole datasets."""

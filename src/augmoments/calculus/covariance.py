@@ -121,14 +121,20 @@ class Covariance:
         """Covariance of image ``n`` as a SciPy operator ``(D, D)``, for its iterative solvers."""
         flat = self._flat[n].detach().cpu()
         flat = (flat if flat.dtype == torch.float64 else flat.float()).numpy()
-        size = flat.shape[1]
+        return _SciPyCovariance(flat)
 
-        def product(z: np.ndarray) -> np.ndarray:
-            return flat.T @ (flat @ z)
 
-        return LinearOperator(
-            (size, size), matvec=product, rmatvec=product, matmat=product, dtype=flat.dtype
-        )
+class _SciPyCovariance(LinearOperator):
+    def __init__(self, factor: np.ndarray) -> None:
+        size = factor.shape[1]
+        super().__init__(factor.dtype, (size, size))
+        self._factor = factor
+
+    def _matmat(self, X: np.ndarray) -> np.ndarray:
+        return self._factor.T @ (self._factor @ X)
+
+    def _rmatmat(self, X: np.ndarray) -> np.ndarray:
+        return self._matmat(X)
 
 
 def _complete(vectors: Tensor, values: Tensor, k: int) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from functools import cached_property
+from collections.abc import Callable, Iterable
+from functools import cached_property, reduce
+from operator import add
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,7 +18,7 @@ from augmoments.augmentations.base import Augmentation
 from augmoments.checks import check_images, check_memory
 from augmoments.errors import InputError
 from augmoments.operators.base import Shape
-from augmoments.operators.piecewise import SpatialMean, combined_warp
+from augmoments.operators.piecewise import combined_warp
 from augmoments.operators.warp import Warp
 from augmoments.rules import Mixture, Product, QuadraticRule, Rule
 
@@ -40,7 +43,7 @@ class ExpectedOperator(ABC):
         """``E[M]^T y`` for images ``(N, C, H, W)`` or ``(C, H, W)``."""
         return self._on_batch(images, self.transpose)
 
-    def _on_batch(self, images: Tensor, action) -> Tensor:  # noqa: ANN001
+    def _on_batch(self, images: Tensor, action: Callable[[Tensor], Tensor]) -> Tensor:
         batch = check_images(images, value_range=None)
         if tuple(batch.shape[1:]) != self.shape:
             raise InputError(
@@ -65,10 +68,14 @@ class ExpectedOperator(ABC):
     def matrix(self) -> sp.csr_array:
         """``E[M]`` as a sparse matrix ``(D, D)``, ``D = C H W`` with W running fastest."""
 
-    @property
     @abstractmethod
+    def _offset(self) -> Tensor:
+        """``E[b]``, computed."""
+
+    @cached_property
     def offset(self) -> Tensor:
         """``E[b]``, shape ``(C, H, W)``, float64."""
+        return self._offset()
 
     @cached_property
     def has_offset(self) -> bool:
@@ -87,7 +94,7 @@ class SpatialOperator(ExpectedOperator):
     def __init__(self, shape: Shape, plane: sp.csr_array, offset: Tensor) -> None:
         super().__init__(shape)
         self.plane = plane
-        self._offset = offset
+        self._shift = offset
         self._cache: dict[tuple[torch.dtype, torch.device, bool], Tensor] = {}
 
     def _torch(self, like: Tensor, transposed: bool) -> Tensor:
@@ -114,9 +121,8 @@ class SpatialOperator(ExpectedOperator):
     def matrix(self) -> sp.csr_array:
         return sp.csr_array(sp.kron(sp.eye_array(self.shape[0]), self.plane, format="csr"))
 
-    @property
-    def offset(self) -> Tensor:
-        return self._offset
+    def _offset(self) -> Tensor:
+        return self._shift
 
 
 class CombinedOperator(ExpectedOperator):
@@ -158,8 +164,7 @@ class CombinedOperator(ExpectedOperator):
             blocks.append(sp.csr_array(rows.numpy()))
         return sp.csr_array(sp.vstack(blocks).T)
 
-    @cached_property
-    def offset(self) -> Tensor:
+    def _offset(self) -> Tensor:
         zero = torch.zeros(1, *self.shape, dtype=torch.float64)
         return torch.einsum("k,k...->...", self.rule.weights, self.rule.columns(zero))[0]
 
@@ -192,8 +197,7 @@ class ChainedOperator(ExpectedOperator):
             product = step.matrix() @ product
         return sp.csr_array(product)
 
-    @cached_property
-    def offset(self) -> Tensor:
+    def _offset(self) -> Tensor:
         return self.apply(torch.zeros(1, *self.shape, dtype=torch.float64))[0]
 
 
@@ -207,8 +211,8 @@ class AveragedOperator(ExpectedOperator):
         self.weights = weights
         self.branches = branches
 
-    def _sum(self, parts):  # noqa: ANN001, ANN202
-        return sum(weight * part for weight, part in zip(self.weights, parts, strict=True))
+    def _sum(self, parts: Iterable[Any]) -> Any:
+        return reduce(add, (w * part for w, part in zip(self.weights, parts, strict=True)))
 
     def linear(self, images: Tensor) -> Tensor:
         return self._sum(branch.linear(images) for branch in self.branches)
@@ -219,8 +223,7 @@ class AveragedOperator(ExpectedOperator):
     def matrix(self) -> sp.csr_array:
         return sp.csr_array(self._sum(branch.matrix() for branch in self.branches))
 
-    @cached_property
-    def offset(self) -> Tensor:
+    def _offset(self) -> Tensor:
         return self._sum(branch.offset for branch in self.branches)
 
 
@@ -275,7 +278,11 @@ def average(rule: Rule, shape: Shape) -> ExpectedOperator:
         case Mixture(weights=weights, branches=branches):
             return AveragedOperator(shape, weights, tuple(average(b, shape) for b in branches))
         case QuadraticRule(operator=Warp() as warp):
-            mean = rule.expectation() if rule.expectation else _combination(rule, shape)
+            if rule.expectation is not None:
+                mean = rule.expectation()
+            else:
+                points, weights = rule.points[:, 0].numpy(), rule.weights.numpy()
+                mean = combined_warp(warp, points, weights, shape)
             mask = torch.from_numpy(mean.mask).reshape(shape[1:])
             fill = warp.resampling.fill_like(torch.zeros(shape, dtype=torch.float64))
             return SpatialOperator(shape, mean.matrix, fill * (1 - mask))
@@ -295,7 +302,3 @@ def _torch_csr(matrix: sp.csr_array, like: Tensor) -> Tensor:
             device=like.device,
             check_invariants=False,
         )
-
-
-def _combination(rule: QuadraticRule, shape: Shape) -> SpatialMean:
-    return combined_warp(rule.operator, rule.points[:, 0].numpy(), rule.weights.numpy(), shape)

@@ -11,11 +11,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from augmoments.augmentations.base import Augmentation
+from augmoments.calculus.covariance import Covariance
+from augmoments.calculus.solve import Plan, Solution, solve
 from augmoments.checks import check_images, check_memory
 from augmoments.errors import InputError, InputTypeError
 from augmoments.estimate import Method, rounding
-from augmoments.calculus.covariance import Covariance
-from augmoments.calculus.solve import Plan, Solution, solve
 from augmoments.operators.base import Shape
 from augmoments.rules import leaves
 

@@ -1,7 +1,7 @@
-r"""Nodes over the joint law of all parameters of a policy: weights :math:`w_i`, draws
-:math:`\theta_i`.
+r"""Nodes over the joint law of all parameters of a policy.
 
-They integrate any function of the augmented image, linear or not. Three kinds:
+Weights :math:`w_i` and draws :math:`\theta_i` integrate any function of the augmented image,
+linear or not. Three kinds:
 
 - *atoms*: every parameter has a finite law and the combinations are few; exact;
 - *grid*: the product of one-dimensional rules, Gauss nodes between the points where the action

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.compose import Compose
-from augmoments.estimate import Method, weakest
 from augmoments.calculus.nodes import QUANTILE, JointNodes, NodeFamily
 from augmoments.calculus.state import FactorState, propagate
+from augmoments.estimate import Method, weakest
 from augmoments.operators.base import Shape, outer
 from augmoments.rules import IDENTITY, Product, Rule, leaves
 
@@ -137,7 +137,9 @@ def _replicate_errors(state: FactorState, nodes: JointNodes) -> tuple[Tensor, Te
     scale = state.mean.double().flatten(1).norm(dim=1)
     return (
         (QUANTILE * _ratio(mean_error, scale)).to(state.mean.dtype),
-        (QUANTILE * _ratio(covariance_error, pooled.sqrt(), state.noise.square())).to(state.mean.dtype),
+        (QUANTILE * _ratio(covariance_error, pooled.sqrt(), state.noise.square())).to(
+            state.mean.dtype
+        ),
     )
 
 
@@ -208,7 +210,9 @@ def relative_change(before: FactorState, after: FactorState) -> tuple[Tensor, Te
         aa, ab, bb = (_inner(p, q) for p, q in ((a, a), (a, b), (b, b)))
         gap = (aa - 2 * ab + bb).clamp_min(0).sqrt()
         dtype = after.mean.dtype
-        return _ratio(shift, scale).to(dtype), _ratio(gap, bb.sqrt(), after.noise.square()).to(dtype)
+        return _ratio(shift, scale).to(dtype), _ratio(gap, bb.sqrt(), after.noise.square()).to(
+            dtype
+        )
 
 
 def _inner(a: Tensor, b: Tensor) -> Tensor:

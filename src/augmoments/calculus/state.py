@@ -15,7 +15,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -38,7 +38,7 @@ class State(ABC):
 
     @classmethod
     @abstractmethod
-    def mix(cls, weights: Sequence[float], states: Sequence[Self]) -> Self:
+    def mix(cls, weights: Sequence[float], states: Sequence[Any]) -> Self:
         """Mean and covariance if one of ``states`` is drawn with probabilities ``weights``."""
 
 
@@ -88,9 +88,9 @@ class FactorState(State):
         return replace(before, mean=mean, factor=torch.cat(parts, 1))
 
     @classmethod
-    def mix(cls, weights: Sequence[float], states: Sequence[Self]) -> Self:
+    def mix(cls, weights: Sequence[float], states: Sequence[FactorState]) -> FactorState:
         pairs = [(weight, state) for weight, state in zip(weights, states, strict=True) if weight]
-        mean = sum(weight * state.mean for weight, state in pairs)
+        mean = torch.stack([weight * state.mean for weight, state in pairs]).sum(0)
         parts = []
         for weight, state in pairs:
             parts += [weight**0.5 * state.factor, weight**0.5 * (state.mean - mean)[:, None]]
@@ -131,7 +131,9 @@ class FactorState(State):
                 return self
             rotation = vectors * keep[:, None]
             if size < columns:
-                rotation = flat.double() @ rotation * torch.where(keep, values, 1.0)[:, None].rsqrt()
+                rotation = (
+                    flat.double() @ rotation * torch.where(keep, values, 1.0)[:, None].rsqrt()
+                )
             lost = torch.where(keep, 0.0, values).sum(1)
             dropped = lost / values.norm(dim=1).clamp_min(1e-300)
             rotation = rotation[..., :rank].to(flat.dtype)
@@ -184,10 +186,11 @@ class DenseState(State):
         return rule.operator.linear(images, rule.points[index]).flatten(2)
 
     @classmethod
-    def mix(cls, weights: Sequence[float], states: Sequence[Self]) -> Self:
-        mean = sum(weight * state.mean for weight, state in zip(weights, states, strict=True))
+    def mix(cls, weights: Sequence[float], states: Sequence[DenseState]) -> DenseState:
+        pairs = list(zip(weights, states, strict=True))
+        mean = torch.stack([weight * state.mean for weight, state in pairs]).sum(0)
         covariance = torch.zeros_like(states[0].covariance)
-        for weight, state in zip(weights, states, strict=True):
+        for weight, state in pairs:
             gap = (state.mean - mean).flatten()
             covariance += weight * (state.covariance + torch.outer(gap, gap))
-        return cls(mean, covariance)
+        return DenseState(mean, covariance)

@@ -7,7 +7,14 @@ from numbers import Real
 
 from augmoments.errors import InputTypeError, LawError
 from augmoments.laws.base import ContinuousLaw, Law, Nodes
-from augmoments.laws.continuous import Beta, LogUniform, Normal, Triangular, TruncatedNormal, Uniform
+from augmoments.laws.continuous import (
+    Beta,
+    LogUniform,
+    Normal,
+    Triangular,
+    TruncatedNormal,
+    Uniform,
+)
 from augmoments.laws.discrete import Discrete, bernoulli
 
 LawLike = Law | float | Sequence[float]

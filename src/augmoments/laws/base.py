@@ -75,8 +75,10 @@ class ContinuousLaw(Law):
 
     @property
     def knots(self) -> Array:
-        """Increasing points, ends of the support included, between which Gauss-Legendre nodes
-        resolve the density to machine precision."""
+        """Increasing points between which Gauss-Legendre nodes resolve the density.
+
+        The ends of the support are included.
+        """
         return np.asarray(self.support)
 
     @property
@@ -94,8 +96,10 @@ class ContinuousLaw(Law):
         return float(np.sum(nodes.weights * nodes.points**degree))
 
     def order(self, degree: int) -> int:
-        """Gauss-Legendre nodes a cell that integrate a polynomial of ``degree`` exactly (to
-        machine precision where the density is not itself a polynomial)."""
+        """Gauss-Legendre nodes a cell that integrate a polynomial of ``degree`` exactly.
+
+        To machine precision, where the density is not itself a polynomial.
+        """
         return (degree + self.degree) // 2 + 1 if self.degree is not None else 10 + degree // 2
 
     def quadrature(self, low: ArrayLike, high: ArrayLike, order: int) -> Nodes:

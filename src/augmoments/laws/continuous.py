@@ -88,7 +88,7 @@ class _Gaussian(ContinuousLaw):
         return _phi((np.asarray(x) - self.loc) / self.std) / (self.std * self._mass)
 
     def cdf(self, x: ArrayLike) -> Array:
-        low, high = self._standardise(self.support)
+        low, _ = self._standardise(self.support)
         z = self._standardise(x)
         if low > 0:
             return (special.ndtr(-low) - special.ndtr(-z)) / self._mass
@@ -100,7 +100,7 @@ class _Gaussian(ContinuousLaw):
         return self.loc * self.cdf(x) + self.std * (_phi(low) - _phi(z)) / self._mass
 
     def ppf(self, q: ArrayLike) -> Array:
-        low, high = self._standardise(self.support)
+        low, _ = self._standardise(self.support)
         q = np.asarray(q, dtype=float)
         if low > 0:
             z = -special.ndtri(special.ndtr(-low) - q * self._mass)
@@ -285,7 +285,9 @@ class LogUniform(ContinuousLaw):
         return (np.clip(x, self.low, self.high) - self.low) / self._log_ratio
 
     def ppf(self, q: ArrayLike) -> Array:
-        return np.clip(self.low * np.exp(np.asarray(q, dtype=float) * self._log_ratio), *self.support)
+        return np.clip(
+            self.low * np.exp(np.asarray(q, dtype=float) * self._log_ratio), *self.support
+        )
 
 
 @dataclass(frozen=True)
@@ -324,7 +326,9 @@ class Beta(ContinuousLaw):
         total = self.a + self.b
         std = np.sqrt(self.a * self.b / (total + 1)) / total
         peak = np.clip(self.a / total + std * np.arange(-12, 13), 0, 1)
-        inner = np.concatenate([graded, 1 - graded, peak]) if std < 0.2 else np.r_[graded, 1 - graded]
+        inner = (
+            np.concatenate([graded, 1 - graded, peak]) if std < 0.2 else np.r_[graded, 1 - graded]
+        )
         return self.low + (self.high - self.low) * np.unique(np.r_[0.0, inner, 1.0])
 
     def cell_edges(self, n: int) -> Array:

@@ -122,7 +122,7 @@ class AugmentedRidgeClassifier(ClassifierMixin, _Linear):
         >>> import augmoments as am
         >>> images, labels = am.data.digits()
         >>> model = am.AugmentedRidgeClassifier(am.RandomTranslation(x=(-1, 1), y=(-1, 1)))
-        >>> bool(model.fit(images, labels).score(images, labels) > 0.9)
+        >>> bool(model.fit(images, labels).score(images, labels) > 0.8)
         True
     """
 

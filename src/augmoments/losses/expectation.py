@@ -120,9 +120,8 @@ def _refine(
         values = _values(fn, images[index[active]], index[active], policy, nodes)
         found = _summarise(values, nodes, family.method)
         if result is not None and nodes.replicates == 1:
-            before = _map(result, lambda t: t[active])
-            error = (found.value - before.value).abs()
-            variance_error = (found.variance - before.variance).abs()
+            error = (found.value - result.value[active]).abs()
+            variance_error = (found.variance - result.variance[active]).abs()
             found = replace(found, error=error, variance_error=variance_error)
         result = found if result is None else _update(result, active, found)
         if family.method == "exact":
@@ -174,10 +173,6 @@ def _summarise(values: Tensor, nodes: JointNodes, method: Method) -> Estimate:
     error = QUANTILE * ((first - value).square().sum(0) / pairs).sqrt()
     variance_error = QUANTILE * ((second - variance).square().sum(0) / pairs).sqrt()
     return Estimate(value, variance, error, variance_error, method, len(nodes))
-
-
-def _map(estimate: Estimate, action: Callable[[Tensor], Tensor]) -> Estimate:
-    return replace(estimate, **{name: action(getattr(estimate, name)) for name in _FIELDS})
 
 
 def _update(estimate: Estimate, active: Tensor, part: Estimate) -> Estimate:

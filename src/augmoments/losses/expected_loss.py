@@ -136,9 +136,7 @@ def expected_loss(
             batch[index], policy, min(tol, 1e-3), seed=seed, max_nodes=max_nodes, value_range=None
         )
         parts.append((*_second_order(model, sampled, targets[index.to(targets.device)], m), m))
-    at_mean, regularizer, slack = (
-        torch.cat([part[i] for part in parts]) for i in range(3)
-    )
+    at_mean, regularizer, slack = (torch.cat([part[i] for part in parts]) for i in range(3))
     if quadratic:
         value, error, method = at_mean + regularizer, slack, parts[0][3].method
     return LossEstimate(
@@ -158,8 +156,10 @@ def expected_loss(
 def _second_order(
     model: Model, loss: Loss, targets: Tensor, m: Moments
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Loss at the mean image, its Gauss-Newton term, and what the errors of the moments make of
-    their sum (for a quadratic)."""
+    """Loss at the mean image, its Gauss-Newton term, and an error bound of their sum.
+
+    The bound follows from the errors of the moments and holds for a quadratic.
+    """
     outputs, rows = jacobian(model, m.mean)
     at_mean = loss.per_sample(outputs, targets)
     gradient, hessian = loss.gradient_and_hessian(outputs, targets)

@@ -28,8 +28,10 @@ class Loss:
     """Whether integer targets are classes."""
 
     def check_targets(self, targets: Tensor, n: int, outputs: int) -> Tensor:
-        """Targets that fit ``n`` outputs of length ``outputs``; classes become one-hot where the
-        loss is a squared error."""
+        """Targets that fit ``n`` outputs of length ``outputs``.
+
+        Classes become one-hot where the loss is a squared error.
+        """
         targets = check_targets(targets, n, outputs if self._takes_classes(targets) else None)
         if self.squared:
             if not targets.is_floating_point():
@@ -74,13 +76,13 @@ def as_loss(loss: str | nn.Module | Sampled) -> Loss:
         return _NAMED["cross_entropy"]
     if isinstance(loss, nn.Module) and hasattr(loss, "reduction"):
         return _from_module(loss)
-    if loss in (F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.nll_loss, F.huber_loss):
-        function = loss
-        return Loss(
-            function.__name__,
-            lambda z, y: _reduce(function(z, y, reduction="none"), "mean"),
-            classes=function is F.nll_loss,
-        )
+    if loss in _FUNCTIONS:
+        function: Callable[..., Tensor] = loss
+
+        def unreduced(outputs: Tensor, targets: Tensor) -> Tensor:
+            return _reduce(function(outputs, targets, reduction="none"), "mean")
+
+        return Loss(str(loss.__name__), unreduced, classes=loss is F.nll_loss)
     if callable(loss):
         return Loss(getattr(loss, "__name__", type(loss).__name__), loss)
     raise InputTypeError(
@@ -91,11 +93,10 @@ def as_loss(loss: str | nn.Module | Sampled) -> Loss:
 
 def _from_module(loss: nn.Module) -> Loss:
     module = copy.deepcopy(loss)
-    reduction, module.reduction = module.reduction, "none"
+    reduction = str(module.reduction)
+    setattr(module, "reduction", "none")  # noqa: B010 - torch types attributes as tensors
     classes = isinstance(loss, nn.CrossEntropyLoss | nn.NLLLoss | nn.MultiMarginLoss)
-    return Loss(
-        type(loss).__name__, lambda z, y: _reduce(module(z, y), str(reduction)), classes=classes
-    )
+    return Loss(type(loss).__name__, lambda z, y: _reduce(module(z, y), reduction), classes=classes)
 
 
 def _reduce(values: Tensor, reduction: str) -> Tensor:
@@ -111,6 +112,7 @@ def _cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(outputs, targets, reduction="none")
 
 
+_FUNCTIONS = (F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.nll_loss, F.huber_loss)
 _NAMED = {
     "cross_entropy": Loss("cross_entropy", _cross_entropy, classes=True),
     "squared_error": Loss("squared_error", _squared_error, squared=True),

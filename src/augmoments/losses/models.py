@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,7 @@ class LinearMap(NamedTuple):
     """(K,)."""
 
 
-def check_model(model: object, images: Tensor) -> Model:
+def check_model(model: Any, images: Tensor) -> Model:
     """Check that a model maps images ``(N, C, H, W)`` to outputs ``(N, K)``, one function of each.
 
     Nothing is changed: neither the model's mode nor the global random state.
@@ -34,7 +34,8 @@ def check_model(model: object, images: Tensor) -> Model:
             training mode, two calls differ, or the output is not ``(N, K)``.
     """
     if not callable(model):
-        raise InputTypeError(f"model must be callable, such as a torch module, got {type(model)}.")
+        kind = type(model).__name__
+        raise InputTypeError(f"model must be callable, such as a torch module, got {kind}.")
     if isinstance(model, nn.Module):
         active = [
             f"{name or 'the model'} ({type(module).__name__})"
@@ -50,7 +51,8 @@ def check_model(model: object, images: Tensor) -> Model:
     probe = images[:2]
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         try:
-            first, second = model(probe), model(probe)
+            first: Any = model(probe)
+            second: Any = model(probe)
         except (RuntimeError, ValueError, TypeError) as error:
             raise ModelError(
                 f"The model failed on images of shape {tuple(probe.shape)} and dtype "
@@ -69,7 +71,7 @@ def check_model(model: object, images: Tensor) -> Model:
             "Two calls of the model on the same images differ: it is random. Fix its seed or turn "
             "off what is random in it."
         )
-    return model
+    return cast(Model, model)
 
 
 def linear_map(model: Model, images: Tensor) -> LinearMap | None:
@@ -77,12 +79,12 @@ def linear_map(model: Model, images: Tensor) -> LinearMap | None:
     if not isinstance(model, nn.Module):
         return None
     layers = [m for m in model.modules() if not isinstance(m, nn.Sequential | nn.Identity)]
-    kinds = [type(layer) for layer in layers]
-    if kinds != [nn.Flatten, nn.Linear] or (layers[0].start_dim, layers[0].end_dim) != (1, -1):
-        return None
-    weight = layers[1].weight.to(images)
-    bias = layers[1].bias
-    return LinearMap(weight, weight.new_zeros(len(weight)) if bias is None else bias.to(images))
+    match layers:
+        case [nn.Flatten(start_dim=1, end_dim=-1), nn.Linear() as layer]:
+            weight, bias = layer.weight.to(images), layer.bias
+            zeros = weight.new_zeros(len(weight))
+            return LinearMap(weight, zeros if bias is None else bias.to(images))
+    return None
 
 
 def jacobian(model: Model, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,1 @@
+"""What one draw of an augmentation does to an image."""

@@ -31,8 +31,10 @@ class Operator(ABC):
     acts_on: Domain
     """``"space"``: alike on every channel; ``"channels"``: alike on every pixel; else both mix."""
 
-    parameter: str
-    """What the parameter is, with its unit."""
+    @property
+    @abstractmethod
+    def parameter(self) -> str:
+        """What the parameter is, with its unit."""
 
     @property
     @abstractmethod
@@ -51,7 +53,7 @@ class Operator(ABC):
             Shape ``(B, n, C, H, W)``.
         """
 
-    def check_shape(self, shape: Shape) -> None:
+    def check_shape(self, shape: Shape) -> None:  # noqa: B027 - most take every shape
         """Raise :class:`~augmoments.errors.PolicyError` if images of ``shape`` cannot be taken."""
 
     def pieces(self, low: float, high: float) -> Pieces | None:

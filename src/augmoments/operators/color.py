@@ -28,6 +28,7 @@ def gray(images: Tensor) -> Tensor:
 
 
 def check_channels(name: str, shape: Shape) -> None:
+    """Refuse images that have no gray level."""
     if shape[0] not in (1, 3):
         raise PolicyError(f"{name} takes images of 1 or 3 channels, these have {shape[0]}.")
 
@@ -62,8 +63,11 @@ class Blend(Operator):
 class Brightness(Blend):
     """Blend with black."""
 
-    parameter = "brightness factor"
     acts_on = "channels"
+
+    @property
+    def parameter(self) -> str:
+        return "brightness factor"
 
     def reference(self, images: Tensor) -> Tensor:
         return images.new_zeros(())
@@ -73,8 +77,11 @@ class Brightness(Blend):
 class Contrast(Blend):
     """Blend with the mean of the image's gray levels."""
 
-    parameter = "contrast factor"
     acts_on = "everything"
+
+    @property
+    def parameter(self) -> str:
+        return "contrast factor"
 
     def reference(self, images: Tensor) -> Tensor:
         return gray(images).mean((-3, -2, -1), keepdim=True)
@@ -87,8 +94,11 @@ class Contrast(Blend):
 class Saturation(Blend):
     """Blend with gray; images of one channel stay as they are."""
 
-    parameter = "saturation factor"
     acts_on = "channels"
+
+    @property
+    def parameter(self) -> str:
+        return "saturation factor"
 
     def reference(self, images: Tensor) -> Tensor:
         return gray(images)
@@ -102,7 +112,10 @@ class Grayscale(Operator):
     """Gray in every channel where ``theta`` is 1."""
 
     acts_on = "channels"
-    parameter = "gray"
+
+    @property
+    def parameter(self) -> str:
+        return "gray"
 
     @property
     def affine(self) -> bool:
@@ -122,7 +135,10 @@ class Standardisation(Operator):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     acts_on = "channels"
-    parameter = "none"
+
+    @property
+    def parameter(self) -> str:
+        return "none"
 
     @property
     def affine(self) -> bool:

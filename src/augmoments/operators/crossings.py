@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Index = NDArray[np.int64]
 Lines = tuple[float, int]
 
 
 class Crossings(NamedTuple):
     """Which pixel crosses, and at which parameter; both flat and of one length."""
 
-    pixel: NDArray[np.int64]
+    pixel: Index
     parameter: Array
 
     @classmethod
@@ -25,7 +26,7 @@ class Crossings(NamedTuple):
 
 
 def monotone_crossings(
-    lines: Lines, start: Array, stop: Array, parameter_at: Callable[[Array, Array], Array]
+    lines: Lines, start: Array, stop: Array, parameter_at: Callable[[Index, Array], Array]
 ) -> Crossings:
     """Crossings of coordinates that run monotonically from ``start`` to ``stop``.
 
@@ -61,11 +62,11 @@ def arc_crossings(
     return Crossings.join(found)
 
 
-def _lines_between(lines: Lines, low: Array, high: Array) -> tuple[NDArray[np.int64], Array]:
+def _lines_between(lines: Lines, low: Array, high: Array) -> tuple[Index, Array]:
     first, count = lines
     begin = np.clip(np.floor(low - first) + 1, 0, count).astype(np.int64)
     end = np.clip(np.ceil(high - first), 0, count).astype(np.int64)
     number = np.maximum(end - begin, 0)
     pixel = np.repeat(np.arange(len(low)), number)
     rank = np.arange(len(pixel)) - np.repeat(np.cumsum(number) - number, number)
-    return pixel, first + begin[pixel] + rank
+    return pixel.astype(np.int64), (first + begin[pixel] + rank).astype(np.float64)

@@ -17,7 +17,10 @@ class Flip(Operator):
 
     axis: Literal["x", "y"]
     acts_on = "space"
-    parameter = "mirrored"
+
+    @property
+    def parameter(self) -> str:
+        return "mirrored"
 
     @property
     def affine(self) -> bool:

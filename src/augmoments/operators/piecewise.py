@@ -97,8 +97,11 @@ def _accumulate(
     points: np.ndarray,
     nodes: np.ndarray,
 ) -> SpatialMean:
-    """Sum interpolation weights over pieces: ``middle`` tells which pixels a piece reads,
-    ``points`` and ``nodes`` ``(pieces, order)`` with which weights."""
+    """Sum interpolation weights over pieces.
+
+    ``middle`` tells which pixels a piece reads, ``points`` and ``nodes`` ``(pieces, order)`` with
+    which weights.
+    """
     _, height, width = shape
     x, y = x[pixel], y[pixel]
     sx, sy = np.broadcast_arrays(*warp.source(x, y, middle, shape))

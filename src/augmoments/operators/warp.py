@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from augmoments.errors import InputError, InputTypeError, PolicyError
 from augmoments.operators.base import Operator, Pieces, Shape
-from augmoments.operators.crossings import Crossings, arc_crossings, monotone_crossings
+from augmoments.operators.crossings import Crossings, Index, arc_crossings, monotone_crossings
 
 Interpolation = Literal["nearest", "bilinear"]
 Border = Literal["zeros", "torchvision"]
@@ -46,13 +46,17 @@ class Resampling:
         """Check and normalise what a user gave; torchvision's enum is read too."""
         mode = getattr(interpolation, "value", interpolation)
         if mode not in ("nearest", "bilinear"):
-            raise InputError(f'interpolation must be "nearest" or "bilinear", got {interpolation!r}.')
+            raise InputError(
+                f'interpolation must be "nearest" or "bilinear", got {interpolation!r}.'
+            )
         if border not in ("zeros", "torchvision"):
             raise InputError(f'border must be "zeros" or "torchvision", got {border!r}.')
         try:
             values = np.atleast_1d(np.asarray(fill, dtype=float))
         except (TypeError, ValueError) as error:
-            raise InputTypeError(f"fill must be a number or one a channel, got {fill!r}.") from error
+            raise InputTypeError(
+                f"fill must be a number or one a channel, got {fill!r}."
+            ) from error
         if not np.isfinite(values).all():
             raise InputError(f"fill must be finite, got {fill!r}.")
         flat = float(values[0]) if values.size == 1 else tuple(float(v) for v in values)
@@ -65,7 +69,9 @@ class Resampling:
 
     def check_shape(self, shape: Shape) -> None:
         if isinstance(self.fill, tuple) and len(self.fill) != shape[0]:
-            raise PolicyError(f"fill has {len(self.fill)} values but the images {shape[0]} channels.")
+            raise PolicyError(
+                f"fill has {len(self.fill)} values but the images {shape[0]} channels."
+            )
 
     def fill_like(self, images: Tensor) -> Tensor:
         """The fill value a channel, shape ``(C, 1, 1)``."""
@@ -170,7 +176,9 @@ class Translation(Warp):
     def crossings(self, x: Array, y: Array, shape: Shape, low: float, high: float) -> Crossings:
         position, size = (x, shape[2]) if self.axis == "x" else (y, shape[1])
         lines = self.grid_lines(size)
-        return monotone_crossings(lines, position - low, position - high, lambda i, u: position[i] - u)
+        return monotone_crossings(
+            lines, position - low, position - high, lambda i, u: position[i] - u
+        )
 
 
 @dataclass(frozen=True)
@@ -198,7 +206,7 @@ class Shear(Warp):
         position, arm, size = (x, y - cy, shape[2]) if self.axis == "x" else (y, x - cx, shape[1])
         start, stop = (position + np.tan(np.deg2rad(t)) * arm for t in (low, high))
 
-        def angle(i: Array, u: Array) -> Array:
+        def angle(i: Index, u: Array) -> Array:
             return np.rad2deg(np.arctan((u - position[i]) / arm[i]))
 
         return monotone_crossings(self.grid_lines(size), start, stop, angle)
@@ -234,7 +242,7 @@ class Zoom(Warp):
                 arm = position - centre
                 start, stop = centre + arm / low, centre + arm / high
 
-                def factor(i: Array, u: Array, arm: Array = arm, centre: float = centre) -> Array:
+                def factor(i: Index, u: Array, arm: Array = arm, centre: float = centre) -> Array:
                     return arm[i] / (u - centre)
 
                 found.append(monotone_crossings(self.grid_lines(size), start, stop, factor))
@@ -250,7 +258,10 @@ class Rotation(Warp):
 
     resampling: Resampling
     centre: tuple[float, float] | None = None
-    parameter = "angle, degrees"
+
+    @property
+    def parameter(self) -> str:
+        return "angle, degrees"
 
     def source(self, x: Any, y: Any, theta: Any, shape: Shape) -> tuple[Any, Any]:
         cx, cy = _centre(shape, self.centre)

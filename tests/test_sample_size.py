@@ -1,0 +1,141 @@
+"""Sample sizes: the error predicted at n draws is the error observed."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+import augmoments as am
+from augmoments.errors import InputError
+
+POLICIES = {
+    "rotation": am.RandomRotation(30, interpolation="bilinear"),
+    "translation": am.RandomTranslation(x=(-2, 2), y=am.Normal(0, 0.7)),
+    "flip": am.RandomHorizontalFlip(0.3),
+    "clamped": am.Compose([am.RandomZoom((0.8, 1.2)), am.ColorJitter(0.5)]),
+}
+
+
+def photo():
+    return am.data.photo("camera", size=12).double()
+
+
+def observed(policy, image, of, n, repetitions, seed):
+    m = am.moments(image, policy, tol=1e-4, max_nodes=16384)
+    mean, truth = m.mean.flatten(), m.covariance.dense()[0]
+    generator = torch.Generator().manual_seed(seed)
+    squares = []
+    for _ in range(repetitions):
+        draws = policy(image.expand(n, -1, -1, -1), generator=generator).flatten(1)
+        if of == "mean":
+            squares.append(((draws.mean(0) - mean).norm() / mean.norm()).square())
+        else:
+            squares.append(((torch.cov(draws.T) - truth).norm() / truth.norm()).square())
+    squares = torch.stack(squares)
+    return float(squares.mean().sqrt()), float(squares.std() / squares.mean() / repetitions**0.5)
+
+
+@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize(("of", "asked"), [("mean", 0.05), ("covariance", 0.2)])
+def test_the_error_observed_is_the_error_asked_for(name, of, asked):
+    """Within 4 standard errors of the squared error over 100 repetitions."""
+    policy, image = POLICIES[name], photo()
+    size = am.samples_needed(image, policy, of=of, rel_error=asked)
+    n = int(size.n)
+    got, spread = observed(policy, image, of, n, repetitions=100, seed=1)
+    predicted = float(size.predicted_error(n))
+    assert predicted <= asked
+    assert abs((got / predicted) ** 2 - 1) < 4 * spread + 0.02
+
+
+def test_n_is_the_smallest_number_that_suffices():
+    for of in ("mean", "covariance"):
+        size = am.samples_needed(photo(), POLICIES["translation"], of=of, rel_error=0.03)
+        n = float(size.n)
+        assert float(size.predicted_error(n)) <= 0.03 < float(size.predicted_error(n - 1))
+
+
+def test_fourth_moment_of_a_flip_by_hand():
+    """t = mu + s d with s two-valued: m4 = E[s^4] |d|^4, V = E[s^2] d d^T."""
+    image, p = photo(), 0.3
+    gap = (image.flip(-1) - image).flatten().norm() ** 2
+    second = p * (1 - p) * gap
+    fourth = (p * (1 - p) ** 4 + (1 - p) * p**4) * gap**2
+    size = am.samples_needed(image, am.RandomHorizontalFlip(p), of="covariance")
+    first = (fourth - second**2) / second**2
+    torch.testing.assert_close(size.first[0], first)
+    torch.testing.assert_close(size.second[0], torch.tensor(2.0, dtype=torch.float64))
+    assert size.method == "exact"
+
+
+def test_loss_by_the_normal_law_and_by_chebyshev():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(144, 3)).double().eval()
+    x, y, policy = photo(), torch.tensor([1]), am.RandomHorizontalFlip(0.3)
+    options = {"model": model, "loss": "cross_entropy", "targets": y, "rel_error": 0.02}
+    with torch.no_grad():
+        losses = [nn.functional.cross_entropy(model(v), y) for v in (x, x.flip(-1))]
+    mean = 0.7 * losses[0] + 0.3 * losses[1]
+    variance = 0.21 * (losses[0] - losses[1]) ** 2
+    clt = am.samples_needed(x, policy, of="loss", **options)
+    sure = am.samples_needed(x, policy, of="loss", bound="chebyshev", confidence=0.9, **options)
+    assert int(clt.n) == math.ceil(1.959963984540054**2 * variance / (0.02 * mean) ** 2)
+    assert int(sure.n) == math.ceil(10 * variance / (0.02 * mean) ** 2)
+
+
+def test_coverage_of_the_loss():
+    """With the n for 5% at 90% confidence, 90% of 400 averages lie within 5% (z < 4)."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(144, 3)).double().eval()
+    x, y, policy = photo(), torch.tensor([1]), POLICIES["clamped"]
+    options = {"model": model, "loss": "cross_entropy", "targets": y}
+    n = int(am.samples_needed(x, policy, "loss", rel_error=0.05, confidence=0.9, **options).n)
+    truth = float(am.expected_loss(model, "cross_entropy", x, y, policy, tol=1e-3).value)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        draws = policy(x.expand(400 * n, -1, -1, -1), generator=generator)
+        loss = nn.functional.cross_entropy(model(draws), y.expand(400 * n), reduction="none")
+    inside = ((loss.reshape(400, n).mean(1) / truth - 1).abs() <= 0.05).double().mean()
+    assert n >= 2
+    assert abs(float(inside) - 0.9) < 4 * (0.9 * 0.1 / 400) ** 0.5 + 0.03
+
+
+def test_an_image_that_does_not_change_needs_one_draw():
+    image = torch.full((1, 1, 4, 4), 0.5)
+    size = am.samples_needed(image, am.RandomHorizontalFlip())
+    assert size.n.tolist() == [1.0]
+    assert "mean to 0.01" in size.summary()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"of": "median"}, "did you mean 'mean'"),
+        ({"of": "loss", "bound": "hoeffding"}, "bound"),
+        ({"rel_error": 0.0}, "rel_error"),
+        ({"confidence": 1.0}, "confidence"),
+        ({"of": "loss"}, "needs model"),
+    ],
+)
+def test_bad_arguments_are_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        am.samples_needed(photo(), am.RandomHorizontalFlip(), **options)
+
+
+def test_a_covariance_needs_two_draws():
+    size = am.samples_needed(photo(), am.RandomHorizontalFlip(), of="covariance")
+    with pytest.raises(InputError, match="at least 2"):
+        size.predicted_error(1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["rotation", "translation"])
+@pytest.mark.parametrize(("of", "asked"), [("mean", 0.05), ("covariance", 0.2)])
+def test_a_photo_of_28_pixels_over_60_repetitions(name, of, asked):
+    """Rotation U(-30, 30) and translation U(-3, 3)^2: within 15% of what was asked."""
+    image = am.data.photo("camera", size=28).double()
+    policy = POLICIES["rotation"] if name == "rotation" else am.RandomTranslation((-3, 3), (-3, 3))
+    n = int(am.samples_needed(image, policy, of=of, rel_error=asked).n)
+    got, _ = observed(policy, image, of, n, repetitions=60, seed=1)
+    assert abs(got / asked - 1) < 0.15
