@@ -10,28 +10,29 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from itertools import product
 from operator import matmul
 
 import kornia.augmentation as K
 import torch
-from timing import paired
+from _timing import paired
 
 import augmoments as am
 from augmoments.rules.build import _cached_expectation
 
 
 def main() -> None:
-    for shape, batch in (((1, 28, 28), 1000), ((3, 32, 32), 1000)):
+    for shape, batch, reach in product([(1, 28, 28), (3, 32, 32)], [1000], [15, 30]):
         images = torch.rand(batch, *shape, generator=torch.Generator().manual_seed(0))
-        policy = am.RandomRotation(30, interpolation="bilinear")
+        policy = am.RandomRotation(reach, interpolation="bilinear")
         _cached_expectation.cache_clear()
         start = time.perf_counter()
         operator = am.expected_operator(policy, shape)
         build = time.perf_counter() - start
-        draw = K.RandomRotation(30.0, p=1.0)
+        draw = K.RandomRotation(float(reach), p=1.0)
         found = paired(partial(matmul, operator, images), partial(draw, images))
         print(
-            f"{batch} x {shape}, {torch.get_num_threads()} threads: exact mean "
+            f"{batch} x {shape}, U(-{reach}, {reach}), {torch.get_num_threads()} threads: mean "
             f"{1e3 * found.ours:.1f} ms, one draw of kornia {1e3 * found.peer:.1f} ms, ratio "
             f"{found.ratio:.2f} (median of {found.repeats} pairs); operator built in {build:.2f} s"
         )

@@ -1,21 +1,23 @@
 """Ridge on MNIST under infinite translation against one sampled pass, and against a peer.
 
-    python benchmarks/ridge_mnist.py DIR
+    python benchmarks/ridge_mnist.py [DIR]
 
-DIR holds the four IDX files. Ours: fit of AugmentedRidge, everything included. One sampled pass:
-one augmented copy of each image, accumulated into the Gram matrix. The weights are compared with
-an independent computation: the product of two dense convolution matrices, integrated by
-Gauss-Legendre nodes, in NumPy.
+DIR holds the four IDX files, AUGMOMENTS_DATA/mnist by default. Ours: fit of AugmentedRidge,
+everything included. One sampled pass: one augmented copy of each image, accumulated into the Gram
+matrix. The weights are compared with an independent computation: dense convolution matrices,
+integrated by Gauss-Legendre nodes, in NumPy.
 """
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
+from pathlib import Path
 
 import numpy as np
 import torch
-from timing import paired
+from _timing import paired
 from torch.nn.functional import one_hot
 
 import augmoments as am
@@ -57,7 +59,12 @@ def reference(images: torch.Tensor, targets: torch.Tensor) -> np.ndarray:
 
 
 def main() -> None:
-    images, labels = am.data.mnist(sys.argv[1])
+    folder = Path(os.environ.get("AUGMOMENTS_DATA", "../shared/data")) / "mnist"
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else folder
+    if not folder.is_dir():
+        print(f"skipped: no MNIST in {folder}; name its folder or set AUGMOMENTS_DATA")
+        return
+    images, labels = am.data.mnist(folder)
     targets = one_hot(labels, 10).double()
     policy = am.RandomTranslation(x=am.Uniform(-REACH, REACH), y=am.Uniform(-REACH, REACH))
     generator = torch.Generator().manual_seed(0)

@@ -138,15 +138,13 @@ class _SciPyCovariance(LinearOperator):
 
 
 def _complete(vectors: Tensor, values: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Normalise ``vectors`` ``(N, D, j)`` and add orthonormal ones until there are ``k``."""
+    """Orthonormalise ``vectors`` ``(N, D, j)`` and add to them until there are ``k``."""
     count, size, found = vectors.shape
     eps = torch.finfo(values.dtype).eps
     good = values > 1e4 * eps * values[:, :1].clamp_min(1e-300)
     norms = values.clamp_min(1e-300).sqrt()
     vectors = torch.where(good[:, None], vectors / norms[:, None], 0.0)
     values = torch.nn.functional.pad(values, (0, k - found))
-    if bool(good.all()) and found == k:
-        return vectors, values
     filler = torch.randn(size, k, generator=torch.Generator().manual_seed(0), dtype=vectors.dtype)
     filler = filler.to(vectors.device).expand(count, -1, -1)
     spanned = torch.nn.functional.pad(vectors, (0, k - found))

@@ -22,7 +22,8 @@ from augmoments.operators.piecewise import combined_warp
 from augmoments.operators.warp import Warp
 from augmoments.rules import Mixture, Product, QuadraticRule, Rule
 
-_CACHE_BYTES = 2**18
+_TILE_BYTES = 2**20
+_TILES = 2
 
 
 class ExpectedOperator(ABC):
@@ -108,8 +109,7 @@ class SpatialOperator(ExpectedOperator):
         work = images if images.dtype in (torch.float32, torch.float64) else images.float()
         flat = work.reshape(-1, work.shape[-2] * work.shape[-1])
         matrix = self._torch(work, transposed)
-        at_once = max(16, _CACHE_BYTES // flat[0].nbytes)
-        out = torch.cat([(matrix @ part.T).T for part in flat.split(at_once)])
+        out = (matrix @ flat.T).T if flat.requires_grad else _multiply_rows(matrix, flat)
         return out.reshape(images.shape).to(images.dtype)
 
     def linear(self, images: Tensor) -> Tensor:
@@ -288,6 +288,30 @@ def average(rule: Rule, shape: Shape) -> ExpectedOperator:
             return SpatialOperator(shape, mean.matrix, fill * (1 - mask))
         case QuadraticRule():
             return CombinedOperator(shape, rule)
+
+
+def _multiply_rows(matrix: Tensor, rows: Tensor) -> Tensor:
+    """``rows @ matrix.T`` for a CSR matrix and many rows.
+
+    Sparse products want the rows as columns. They are turned in tiles that stay in the cache, two
+    at a time, because PyTorch turns batches of matrices in parallel but a single one does not.
+    """
+    size = rows.shape[1]
+    wide = min(max(_TILE_BYTES // rows[0].nbytes, 64), 256)
+    out = torch.empty_like(rows)
+    whole = len(rows) // wide * wide
+    turned = rows.new_empty(_TILES, size, wide)
+    product = torch.empty_like(turned)
+    step = _TILES * wide
+    for source, target in zip(rows[:whole].split(step), out[:whole].split(step), strict=True):
+        tiles = len(source) // wide
+        turned[:tiles].copy_(source.view(tiles, wide, size).mT)
+        for tile in range(tiles):
+            torch.mm(matrix, turned[tile], out=product[tile])
+        target.view(tiles, wide, size).copy_(product[:tiles].mT)
+    if whole < len(rows):
+        out[whole:] = (matrix @ rows[whole:].T).T
+    return out
 
 
 def _torch_csr(matrix: sp.csr_array, like: Tensor) -> Tensor:

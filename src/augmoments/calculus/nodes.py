@@ -57,6 +57,7 @@ class NodeFamily:
     def __init__(self, policy: Augmentation, seed: int) -> None:
         self.parameters = policy.parameters
         self.seed = seed
+        self._affine = policy.affine
         finite = prod(len(p.law.values) for p in self.parameters if isinstance(p.law, Discrete))
         self._continuous = [p for p in self.parameters if not isinstance(p.law, Discrete)]
         sizes = [len(_nodes_1d(parameter, 1).points) for parameter in self._continuous]
@@ -75,7 +76,7 @@ class NodeFamily:
     @property
     def polynomial(self) -> bool:
         """Whether the grid integrates products of up to four images without error."""
-        return self.method != "quasi-monte-carlo" and not self._free
+        return self._affine and self.method != "quasi-monte-carlo" and not self._free
 
     def nodes(self, level: int) -> JointNodes:
         """The nodes at ``level`` >= 0."""

@@ -64,7 +64,7 @@ class FactorState(State):
     factor: Tensor
     """(N, J, C, H, W); the covariance is the sum over J of outer products."""
     loss: Tensor
-    """What compression may have dropped so far, relative to the covariance's Frobenius norm, (N,)."""
+    """What compression may have dropped so far, a share of the Frobenius norm, (N,)."""
     tolerance: float
     """Largest share of the trace that one compression may drop."""
 

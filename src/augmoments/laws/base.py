@@ -11,7 +11,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from augmoments.errors import LawError
+from augmoments.errors import InputTypeError, LawError
 
 Array = NDArray[np.float64]
 
@@ -144,7 +144,11 @@ class ContinuousLaw(Law):
 def check_finite(law: str, **parameters: float) -> None:
     """Refuse parameters that are not finite numbers."""
     for name, value in parameters.items():
-        if not np.isfinite(value):
+        try:
+            finite = bool(np.isfinite(value))
+        except (TypeError, ValueError) as error:
+            raise InputTypeError(f"{law}: {name} must be a number, got {value!r}.") from error
+        if not finite:
             raise LawError(f"{law}: {name} must be a finite number, got {value!r}.")
 
 

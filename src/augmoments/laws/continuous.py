@@ -97,7 +97,8 @@ class _Gaussian(ContinuousLaw):
     def partial_mean(self, x: ArrayLike) -> Array:
         low = self._standardise(self.support[0])
         z = self._standardise(x)
-        return self.loc * self.cdf(x) + self.std * (_phi(low) - _phi(z)) / self._mass
+        drop = -_phi(low) * np.expm1((low - z) * (low + z) / 2)  # phi(low) - phi(z)
+        return self.loc * self.cdf(x) + self.std * drop / self._mass
 
     def ppf(self, q: ArrayLike) -> Array:
         low, _ = self._standardise(self.support)

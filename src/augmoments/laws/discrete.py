@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from augmoments.errors import LawError
+from augmoments.checks import check_probability
+from augmoments.errors import InputTypeError, LawError
 from augmoments.laws.base import Array, Law, Nodes
 
 
@@ -24,7 +25,12 @@ class Discrete(Law):
     probabilities: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
-        values = tuple(float(v) for v in self.values)
+        try:
+            values = tuple(float(v) for v in self.values)
+        except (TypeError, ValueError) as error:
+            raise InputTypeError(
+                f"Discrete: values must be a sequence of numbers, got {self.values!r}."
+            ) from error
         if not values:
             raise LawError("Discrete: values is empty; give at least one.")
         if not np.isfinite(values).all():
@@ -73,6 +79,5 @@ class Discrete(Law):
 
 def bernoulli(p: float) -> Discrete:
     """The law of a coin that shows 1 with probability ``p`` and 0 otherwise."""
-    if not 0 <= p <= 1:
-        raise LawError(f"A probability must lie in [0, 1], got {p!r}.")
+    p = check_probability(p)
     return Discrete([0.0, 1.0], [1 - p, p])
