@@ -25,8 +25,9 @@ from augmoments.laws import (
     Uniform,
 )
 from augmoments.linear.ridge import AugmentedRidge, AugmentedRidgeClassifier
-from augmoments.losses.expectation import OutputMoments, expectation, output_moments
+from augmoments.losses.expectation import expectation
 from augmoments.losses.expected_loss import LossEstimate, expected_loss
+from augmoments.losses.outputs import OutputMoments, output_moments
 from augmoments.losses.sensitivity import Sensitivity, sensitivity
 from augmoments.sample_size import SampleSize, samples_needed
 

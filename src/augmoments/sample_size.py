@@ -11,11 +11,11 @@ from scipy.stats import norm
 from torch import Tensor, nn
 
 from augmoments.augmentations.base import Augmentation
-from augmoments.calculus.moments import moments
+from augmoments.calculus.integrate import integrate
+from augmoments.calculus.moments import Moments, moments
 from augmoments.checks import check_images, did_you_mean
 from augmoments.errors import InputError
 from augmoments.estimate import Method, weakest
-from augmoments.losses.expectation import integrate
 from augmoments.losses.expected_loss import expected_loss
 from augmoments.losses.loss import Sampled
 from augmoments.losses.models import Model
@@ -90,6 +90,7 @@ def samples_needed(
     model: Model | None = None,
     loss: str | nn.Module | Sampled | None = None,
     targets: Tensor | None = None,
+    given: Moments | None = None,
     tol: float = 1e-3,
     seed: int = 0,
     max_nodes: int = 4096,
@@ -117,6 +118,8 @@ def samples_needed(
         model: For ``"loss"``: as in :func:`expected_loss`.
         loss: For ``"loss"``: as in :func:`expected_loss`.
         targets: For ``"loss"``: classes ``(N,)`` or real values ``(N, K)``.
+        given: Moments of these images under this policy, where they are known already; ``tol`` is
+            then that of these.
         tol: Relative error asked of the moments behind the answer.
         seed: Seed of the scrambling.
         max_nodes: Most evaluations an image.
@@ -161,8 +164,14 @@ def samples_needed(
         n = (first * quantile / rel_error**2).ceil().clamp_min(1)
         second, method = torch.zeros_like(first), found.variance_method
     else:
+        if given is not None and given.mean.shape != batch.shape:
+            raise InputError(
+                f"given has moments of images of shape {tuple(given.mean.shape)}, the images have "
+                f"{tuple(batch.shape)}."
+            )
         parts = [
-            _image_coefficients(chunk, policy, of, tol, options) for chunk in batch.split(_CHUNK)
+            _image_coefficients(chunk, policy, of, given, tol, options)
+            for chunk in (batch.split(_CHUNK) if given is None else [batch])
         ]
         firsts, seconds, errors, methods = zip(*parts, strict=True)
         first, second, error = torch.cat(firsts), torch.cat(seconds), torch.cat(errors)
@@ -172,10 +181,15 @@ def samples_needed(
 
 
 def _image_coefficients(
-    images: Tensor, policy: Augmentation, of: Quantity, tol: float, options: Any
+    images: Tensor,
+    policy: Augmentation,
+    of: Quantity,
+    given: Moments | None,
+    tol: float,
+    options: Any,
 ) -> tuple[Tensor, Tensor, Tensor, Method]:
     """Coefficients a and b, the relative error of a, and the method."""
-    m = moments(images, policy, tol, value_range=None, **options)
+    m = given or moments(images, policy, tol, value_range=None, **options)
     trace = m.covariance.trace().double()
     if of == "mean":
         first = _over(trace, m.mean.double().flatten(1).square().sum(1))

@@ -200,7 +200,9 @@ def _step_to_dict(step: Augmentation) -> str | dict[str, Any]:
         raise PolicyError(f"{name} is not an augmentation that a file can name.")
     arguments = {}
     for field in dataclasses.fields(step):  # type: ignore[arg-type]
-        value = getattr(step, field.name) if field.init else field.default
+        if not field.init:
+            continue
+        value: Any = getattr(step, field.name)
         if field.name == "transforms":
             arguments["transforms"] = [_step_to_dict(inner) for inner in value]
         elif isinstance(value, Law):

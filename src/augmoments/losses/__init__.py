@@ -1,7 +1,8 @@
 """Losses, outputs and other functions of augmented images."""
 
-from augmoments.losses.expectation import OutputMoments, expectation, output_moments
+from augmoments.losses.expectation import expectation
 from augmoments.losses.expected_loss import LossEstimate, expected_loss
+from augmoments.losses.outputs import OutputMoments, output_moments
 from augmoments.losses.sensitivity import Sensitivity, sensitivity
 
 __all__ = [

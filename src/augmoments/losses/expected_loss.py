@@ -9,11 +9,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from augmoments.augmentations.base import Augmentation
+from augmoments.calculus.integrate import Progress, integrate
 from augmoments.calculus.moments import Moments, moments
 from augmoments.calculus.nodes import NodeFamily
 from augmoments.checks import check_images
 from augmoments.estimate import Method, rounding
-from augmoments.losses.expectation import Progress, integrate
 from augmoments.losses.loss import Loss, Sampled, as_loss
 from augmoments.losses.models import Model, check_model, jacobian, linear_map
 

@@ -83,6 +83,7 @@ class ScriptedModel(nn.Module):
 
 def _kind(path: Path) -> tuple[str, int]:
     """``"exported"`` or ``"script"``, and the bytes of its parts; refuses anything else."""
+    start = b""
     try:
         with path.open("rb") as file:
             start = file.read(4)
@@ -121,9 +122,7 @@ def _kind(path: Path) -> tuple[str, int]:
             f"{path} was written by torch.save: a pickled model or a state dict, which is not "
             f"unpickled here. Export the model: {HOW_TO_EXPORT}."
         )
-    raise DataError(
-        f"{path} is an archive without a model. Make one by {HOW_TO_EXPORT}."
-    )
+    raise DataError(f"{path} is an archive without a model. Make one by {HOW_TO_EXPORT}.")
 
 
 @contextmanager

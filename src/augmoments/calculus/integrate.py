@@ -1,0 +1,168 @@
+"""Any function of augmented images, integrated by nodes over the joint law of a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from augmoments.augmentations.base import Augmentation
+from augmoments.calculus.moments import check_policy
+from augmoments.calculus.nodes import QUANTILE, JointNodes, NodeFamily
+from augmoments.errors import InputError, ModelError
+from augmoments.estimate import Estimate, rounding
+from augmoments.operators.base import outer
+
+Indexed = Callable[[Tensor, Tensor], Tensor]
+Progress = Callable[[int, int], None]
+_IMAGES_AT_ONCE = 8192
+_BYTES_AT_ONCE = 256 * 2**20
+
+
+def integrate(
+    fn: Indexed,
+    images: Tensor,
+    policy: Augmentation,
+    tol: float,
+    seed: int,
+    max_nodes: int,
+    progress: Progress | None = None,
+) -> Estimate:
+    """Expectation and variance of a function of an image and of its position in the batch."""
+    check_policy(policy)
+    if not 0 < tol < 1:
+        raise InputError(f"tol must lie between 0 and 1, got {tol!r}.")
+    policy.check_shape(tuple(images.shape[1:]))  # type: ignore[arg-type]
+    family = NodeFamily(policy, seed)
+    parts, done = [], 0
+    for index in torch.arange(len(images)).split(256):
+        parts.append(_refine(fn, images, index, policy, family, tol, max_nodes))
+        done += len(index)
+        if progress is not None:
+            progress(done, len(images))
+    return Estimate(
+        *(torch.cat([getattr(part, name) for part in parts]) for name in _FIELDS),
+        method=family.method,
+        nodes=max(part.nodes for part in parts),
+    )
+
+
+_FIELDS = ("value", "variance", "error", "variance_error")
+
+
+def _refine(
+    fn: Indexed,
+    images: Tensor,
+    index: Tensor,
+    policy: Augmentation,
+    family: NodeFamily,
+    tol: float,
+    max_nodes: int,
+) -> Estimate:
+    """Raise the level for those images whose error is not yet small enough."""
+    result: Estimate | None = None
+    active = torch.arange(len(index))
+    level, first = 0, _first_level(family)
+    while True:
+        nodes = family.nodes(level)
+        found = _sum(fn, images[index[active]], index[active], policy, nodes)
+        if result is not None and nodes.replicates == 1:
+            found = _with_change(found, result, active, earlier=level > 1)
+        result = found if result is None else _update(result, active, found)
+        if family.method == "exact":
+            return result
+        small = tol * torch.maximum(found.value.abs(), found.variance.sqrt())
+        settled = (found.error <= small) & (found.variance_error <= 4 * tol * found.variance)
+        open_ = ~(settled.flatten(1).all(1) if settled.ndim > 1 else settled).cpu()
+        if level >= first:
+            if 2 * len(nodes) > max_nodes or not open_.any():
+                return result
+            active = active[open_]
+        level += 1
+
+
+def _first_level(family: NodeFamily) -> int:
+    """The level from which on errors can be told.
+
+    Replicates know theirs. Between pieces where the action is a polynomial one change tells it;
+    elsewhere it takes two, because halving a cell can miss a kink.
+    """
+    if family.method == "quasi-monte-carlo":
+        return 0
+    return 1 if family.polynomial else 2
+
+
+def _with_change(found: Estimate, before: Estimate, active: Tensor, earlier: bool) -> Estimate:
+    """Errors from the change since the level before, and a quarter of the one before that."""
+    error = (found.value - before.value[active]).abs()
+    variance_error = (found.variance - before.variance[active]).abs()
+    if earlier:
+        error = error + before.error[active] / 4
+        variance_error = variance_error + before.variance_error[active] / 4
+    return replace(found, error=error, variance_error=variance_error)
+
+
+def _sum(
+    fn: Indexed, images: Tensor, index: Tensor, policy: Augmentation, nodes: JointNodes
+) -> Estimate:
+    """Mean and variance over the nodes, and what is known of their errors.
+
+    Sums are taken of differences to the first value, replicate by replicate, so that nothing is
+    kept of the single values.
+    """
+    at_once = min(_IMAGES_AT_ONCE, max(1, _BYTES_AT_ONCE // (8 * images[0].nbytes)))
+    blocks = nodes.replicates
+    centre: Tensor | None = None
+    sums: list[list[Tensor]] = [[], []]
+    for theta, weights in zip(nodes.theta.chunk(blocks), nodes.weights.chunk(blocks), strict=True):
+        totals = [torch.zeros(()), torch.zeros(())]
+        pieces = max(1, at_once // len(images))
+        for part, share in zip(theta.split(pieces), weights.split(pieces), strict=True):
+            values = _values(fn, images, index, policy, part)
+            centre = values[0].detach() if centre is None else centre
+            gaps = values - centre
+            for power in (0, 1):
+                term = torch.einsum("k,k...->...", blocks * share.to(gaps), gaps ** (power + 1))
+                totals[power] = term + totals[power].to(term)
+        for total, collected in zip(totals, sums, strict=True):
+            collected.append(total)
+    assert centre is not None
+    first, second = torch.stack(sums[0]), torch.stack(sums[1])
+    shift = first.mean(0)
+    value, variance = centre + shift, (second.mean(0) - shift.square()).clamp_min(0)
+    if blocks == 1:
+        floor = rounding(value.dtype)
+        known = 0.0 if nodes.method == "exact" else torch.nan
+        error = floor * (value.abs() + variance.sqrt()) + known
+        variance_error = 4 * floor * (variance + shift.square()) + known
+    else:
+        pairs = blocks * (blocks - 1)
+        squares = second - 2 * shift * first + shift.square()  # about the pooled mean
+        error = QUANTILE * ((first - shift).square().sum(0) / pairs).sqrt()
+        variance_error = QUANTILE * ((squares - squares.mean(0)).square().sum(0) / pairs).sqrt()
+    return Estimate(value, variance, error, variance_error, nodes.method, len(nodes))
+
+
+def _values(
+    fn: Indexed, images: Tensor, index: Tensor, policy: Augmentation, theta: Tensor
+) -> Tensor:
+    """``fn`` at every draw of every image, ``(n, N, ...)``."""
+    moved = policy.apply(outer(images, len(theta)), theta).flatten(0, 1)
+    values = fn(moved, index.repeat(len(theta)))
+    if not isinstance(values, Tensor) or values.shape[:1] != moved.shape[:1]:
+        shape = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+        raise ModelError(
+            f"The function must give one value, or more, for each of {len(moved)} images along "
+            f"the first axis; it gave {shape}."
+        )
+    return values.unflatten(0, (len(theta), len(images)))
+
+
+def _update(estimate: Estimate, active: Tensor, part: Estimate) -> Estimate:
+    where = (active.to(part.value.device),)
+    fields = {
+        name: getattr(estimate, name).index_put(where, getattr(part, name)) for name in _FIELDS
+    }
+    return replace(estimate, nodes=part.nodes, **fields)

@@ -1,0 +1,175 @@
+"""Commands and their options; what they do is imported when they run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from augmoments.cli.failures import reported
+
+app = typer.Typer(
+    name="augmoments",
+    help="The exact calculus of data augmentation: what augmented images look like on average, how "
+    "they vary, and what follows for loss and sampling.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Json = Annotated[bool | None, typer.Option("--json", help="Print results as JSON.")]
+Quiet = Annotated[bool | None, typer.Option("--quiet", "-q", help="No progress, no messages.")]
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(installed("augmoments"))
+        raise typer.Exit
+
+
+@app.command()
+def quantify(
+    images: Annotated[
+        str | None,
+        typer.Option(
+            "--images",
+            "-i",
+            metavar="SOURCE",
+            help="A folder, FILE.npz, mnist:DIR, digits, lfw or photo:NAME. "
+            "[default: embedded digits and a photo]",
+        ),
+    ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            "--policy",
+            "-p",
+            metavar="FILE",
+            help="YAML or JSON. [default: rotation, translation, zoom, brightness]",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="FILE|ridge|none",
+            help="A torch.export program (.pt2) or TorchScript. [default: a linear classifier "
+            "fitted in closed form, where there are labels]",
+        ),
+    ] = None,
+    loss: Annotated[
+        str | None, typer.Option("--loss", help="cross_entropy or squared_error.")
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out", "-o", metavar="DIR", help="Folder of the report. [default: augmoments-report]"
+        ),
+    ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="N|HxW", help="Resize: central square of N x N, or stretch to H x W."),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Most images that are quantified. [default: 64]")
+    ] = None,
+    tol: Annotated[
+        float | None, typer.Option(help="Relative error of the moments. [default: 0.01]")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all randomness. [default: 0]")] = None,
+    rel_error: Annotated[
+        float | None, typer.Option(help="Error that the draws needed are for. [default: 0.01]")
+    ] = None,
+    confidence: Annotated[
+        float | None, typer.Option(help="Confidence for the loss. [default: 0.95]")
+    ] = None,
+    max_nodes: Annotated[
+        int | None, typer.Option(help="Most evaluations an image and stage. [default: 4096]")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Of mnist:DIR: train or test. [default: train]")
+    ] = None,
+    key: Annotated[str | None, typer.Option(help="Of FILE.npz: the array of images.")] = None,
+    label_key: Annotated[str | None, typer.Option(help="Of FILE.npz: the array of labels.")] = None,
+    strict: Annotated[
+        bool | None,
+        typer.Option(
+            "--strict",
+            help="Stop at a file that cannot be read (3), and fail where the tolerance is not "
+            "reached (1).",
+        ),
+    ] = None,
+    json: Json = None,
+    quiet: Quiet = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", "-c", metavar="FILE", help="All of these in YAML or JSON; options win."
+        ),
+    ] = None,
+) -> None:
+    """Mean, covariance, draws needed, expected loss: a table, report.html and results.json.
+
+    Without arguments it runs on embedded data.
+    """
+    options: dict[str, Any] = {
+        "images": images,
+        "policy": policy,
+        "model": model,
+        "loss": loss,
+        "out": out,
+        "size": size,
+        "limit": limit,
+        "tol": tol,
+        "seed": seed,
+        "rel_error": rel_error,
+        "confidence": confidence,
+        "max_nodes": max_nodes,
+        "split": split,
+        "key": key,
+        "label_key": label_key,
+        "strict": strict,
+        "json": json,
+        "quiet": quiet,
+    }
+    with reported():
+        from augmoments.cli.quantify import run
+
+        run({name: value for name, value in options.items() if value is not None}, config)
+
+
+@app.command()
+def explain(
+    policy: Annotated[str, typer.Option("--policy", "-p", metavar="FILE", help="YAML or JSON.")],
+    shape: Annotated[
+        str, typer.Option("--shape", metavar="C,H,W", help="Shape of the images, as in 3,32,32.")
+    ],
+    json: Json = None,
+) -> None:
+    """Steps of a policy, their laws, and how their moments are found."""
+    with reported():
+        from augmoments.cli.explain import run
+
+        run(policy, shape, bool(json))
+
+
+@app.command()
+def doctor(json: Json = None) -> None:
+    """Versions, cores, memory, optional packages, and a check against a known answer."""
+    with reported():
+        from augmoments.cli.doctor import run
+
+        run(bool(json))
+
+
+def main() -> None:
+    """Entry point of the command."""
+    app()

@@ -1,0 +1,82 @@
+"""The results as tables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from statistics import mean, median
+
+from rich.table import Table
+from rich.text import Text
+
+from augmoments.reporting.page import beside, count, number, percent
+from augmoments.reporting.results import Obtained, Results, SubjectResult
+
+
+def tables(results: Results) -> Iterator[Table | Text]:
+    """A table a subject, and the verdict."""
+    yield from (_subject(subject) for subject in results.subjects)
+    note = "Median and range over the images; largest error bounds, relative or (±) absolute."
+    yield Text(note, style="dim")
+    yield from (Text(sentence) for sentence in results.verdict)
+
+
+def _subject(subject: SubjectResult) -> Table:
+    channels, height, width = subject.shape
+    used, available = len(subject.used), subject.available
+    images = f"{used} of {available:,}" if used < available else f"{used:,}"
+    noun = "image" if available == 1 else "images"
+    grid = Table(
+        title=Text(f"{subject.name}: {images} {noun} of {channels} × {height} × {width}"),
+        title_justify="left",
+        title_style="bold",
+        header_style="dim",
+        pad_edge=False,
+        box=None,
+    )
+    grid.add_column("")
+    grid.add_column("median", justify="right")
+    grid.add_column("range", justify="right")
+    grid.add_column("method")
+    grid.add_column("error", justify="right")
+    how = {obtained.quantity: obtained for obtained in subject.obtained}
+    for name, values, source in _rows(subject):
+        found = how.get(source)
+        grid.add_row(name, *_spread(values), found.method if found else "", _error(found))
+    return grid
+
+
+def _rows(subject: SubjectResult) -> Iterator[tuple[str, list[str], str]]:
+    """Name, the median with both ends, and the quantity that says how it was obtained."""
+    found = subject.moments
+    yield "mean image, norm", _three(found.norm_of_mean, number), "mean"
+    yield "std of a pixel", _three(found.pixel_std, number), "covariance"
+    yield "variance / energy", _three(found.variance_share, percent), "covariance"
+    for size in subject.samples:
+        sure = f", {size.confidence:.0%}" if size.confidence else ""
+        name = f"draws: {size.of} to {percent(size.rel_error)}{sure}"
+        yield name, _three(size.n, count), f"draws for the {size.of}"
+    if subject.loss is not None:
+        loss, scale = subject.loss, mean(subject.loss.value)
+        yield "expected loss", _three(loss.value, number), "expected loss"
+        yield "  at the mean image", _three(loss.at_mean, number), ""
+        yield "  explicit regularizer", _three(loss.regularizer, number), ""
+        yield "  residual", _three(loss.residual, lambda value: beside(value, scale)), ""
+        yield "variance of the loss", _three(loss.variance, number), "variance of the loss"
+    if subject.alignment is not None:
+        yield "saliency / largest", _three(subject.alignment.ratio, percent), ""
+
+
+def _three(values: list[float], spell: Callable[[float], str]) -> list[str]:
+    return [spell(value) for value in (median(values), min(values), max(values))]
+
+
+def _spread(values: list[str]) -> tuple[str, str]:
+    middle, low, high = values
+    return middle, "" if low == high else f"{low} – {high}"
+
+
+def _error(obtained: Obtained | None) -> str:
+    if obtained is None or obtained.error is None:
+        return ""
+    sign = "± " if obtained.error_is == "absolute" else ""
+    return f"{sign}{obtained.error:.1e}"

@@ -1,0 +1,82 @@
+"""Where a report goes: tried before anything is computed, and written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from augmoments.errors import OutputError
+from augmoments.reporting.page import render
+from augmoments.reporting.results import Results
+
+_ROOM = 16 * 2**20
+
+
+@dataclass(frozen=True)
+class Written:
+    """The files of a report."""
+
+    html: Path
+    json: Path
+
+
+def prepare_folder(path: str | Path) -> Path:
+    """Make the folder, and try to write into it.
+
+    Raises:
+        OutputError: It cannot be made or written to, or the disk is full.
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".augmoments-") as file:
+            file.write(b"\0" * 4096)
+            file.flush()
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise _refusal(folder, error) from error
+    if free < _ROOM:
+        raise OutputError(
+            f"{folder} has {free / 2**20:.0f} MB left, a report may take {_ROOM // 2**20}: make "
+            "room, or say another folder by --out."
+        )
+    return folder
+
+
+def write(results: Results, path: str | Path) -> Written:
+    """Write ``report.html`` and ``results.json`` into a folder, over those of a former run.
+
+    Raises:
+        OutputError: The folder cannot be made or written to.
+    """
+    folder = prepare_folder(path)
+    written = Written(folder / "report.html", folder / "results.json")
+    _replace(written.html, render(results))
+    _replace(written.json, to_json(results) + "\n")
+    return written
+
+
+def to_json(results: Results) -> str:
+    """What ``results.json`` has."""
+    return json.dumps(results.to_dict(), indent=1, allow_nan=False, ensure_ascii=False)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write beside the file first, so that a full disk leaves the former one as it was."""
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise _refusal(path, error) from error
+
+
+def _refusal(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"{path} cannot be written: {error.strerror or error}. Say another folder by --out."
+    )

@@ -1,0 +1,66 @@
+"""From a request to results: every subject measured, and a verdict on all."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from time import perf_counter
+
+from augmoments.config import policy_to_dict
+from augmoments.errors import PolicyError
+from augmoments.reporting.environment import versions
+from augmoments.reporting.measure import measure
+from augmoments.reporting.request import Progress, Request
+from augmoments.reporting.results import Results, SubjectResult
+from augmoments.reporting.verdict import verdict
+
+
+def quantify(request: Request, progress: Progress | None = None) -> Results:
+    """Measure everything that a report says.
+
+    Args:
+        request: Images, policy, model and how exactly.
+        progress: Called as ``progress(stage, done, total)``.
+
+    Raises:
+        AugmomentsError: What :func:`~augmoments.moments` and the others raise.
+    """
+    start = perf_counter()
+    tell = progress or (lambda stage, done, total: None)
+    subjects = [
+        measure(subject, request.policy, request.options, tell) for subject in request.subjects
+    ]
+    try:
+        steps = policy_to_dict(request.policy)["policy"]
+    except PolicyError:
+        steps = [str(request.policy)]
+    seconds = perf_counter() - start
+    return Results(
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=request.command,
+        config=request.config,
+        versions=versions(),
+        policy=steps,
+        subjects=subjects,
+        verdict=verdict(subjects, seconds),
+        warnings=[*request.warnings, *(text for s in subjects for text in _warnings(s))],
+        seconds=seconds,
+    )
+
+
+def _warnings(subject: SubjectResult) -> list[str]:
+    found = []
+    if subject.skipped:
+        first = subject.skipped[0]
+        found.append(
+            f"{subject.name}: {len(subject.skipped)} files were skipped, the first is "
+            f"{first['file']}, which {first['reason']}."
+        )
+    if not subject.moments.converged:
+        worst = max(
+            o.error or 0.0 for o in subject.obtained if o.quantity in ("mean", "covariance")
+        )
+        found.append(
+            f"{subject.name}: the tolerance of {subject.moments.tol:g} was not reached; the "
+            f"relative error may be {worst:.2g}. Allow more nodes (--max-nodes)."
+        )
+    return found
