@@ -252,17 +252,18 @@ def solve_ridge(moments: AugmentedMoments, alpha: float) -> RidgeSolution:
 def _refine(
     start: DenseState, plan: Plan, tol: float, max_nodes: int
 ) -> tuple[DenseState, float, int]:
-    """Double the nodes until the covariance changes by less than ``tol``."""
+    """Double the nodes until the last two changes of the covariance say that it is known."""
     if plan.exact_tail:
         rule = plan.tail(1)
         return propagate(rule, start), 0.0, sum(len(leaf) for leaf in leaves(rule))
     n = _FIRST_NODES
-    before = propagate(plan.tail(n), start)
+    before, earlier = propagate(plan.tail(n), start), None
     while True:
         n *= 2
         after = propagate(plan.tail(n), start)
         norm = after.covariance.norm().clamp_min(1e-300)
-        error = float((after.covariance - before.covariance).norm() / norm)
-        if error <= tol or 2 * n > max_nodes:
+        change = float((after.covariance - before.covariance).norm() / norm)
+        error = change + (earlier or 0.0) / 4
+        if earlier is not None and (error <= tol or 2 * n > max_nodes):
             return after, error, n
-        before = after
+        before, earlier = after, change
