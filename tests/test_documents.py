@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ["README.md", "docs/start.md", "docs/extending.md"]
+DOCUMENTS = ["README.md", "docs/start.md", "docs/command-line.md", "docs/extending.md"]
 
 
 def programs(path):

@@ -1,10 +1,21 @@
 """Every expected operator within 1e-10 of a reference that shares nothing with the library."""
 
+import mpmath as mp
 import numpy as np
 import pytest
+import torch
 
 import augmoments as am
-from reference import coordinates, mean_operator, torchvision_coordinates
+from augmoments.calculus.expected_operator import ChainedOperator
+from augmoments.errors import InputError, PolicyError
+from augmoments.operators.warp import Resampling, Rotation, Shear, Translation, Zoom
+from reference import (
+    coordinates,
+    distribution,
+    mean_operator,
+    quantile,
+    torchvision_coordinates,
+)
 
 TOLERANCE = 1e-10
 
@@ -96,6 +107,14 @@ def test_every_combination(family, name, interpolation, border, shape):
     check(family, _laws(*RANGES[family])[name], shape, interpolation, border)
 
 
+@pytest.mark.parametrize("law", _laws(0.5, 2).values(), ids=repr)
+def test_the_references_quantiles_are_scipys(law):
+    u = np.array([1e-9, 1e-3, 0.1, 0.3, 0.5])
+    frozen = distribution(law)
+    np.testing.assert_allclose(quantile(law, "lower")(u), frozen.ppf(u), rtol=1e-8)
+    np.testing.assert_allclose(quantile(law, "upper")(u), frozen.isf(u), rtol=1e-8)
+
+
 ADVERSARIAL = {
     "all angles": ("rotation", am.Uniform(-180, 180), {}),
     "more than a turn": ("rotation", am.Uniform(-400, 500), {}),
@@ -136,9 +155,9 @@ AWKWARD = [(5, 4), (4, 4), (1, 5), (6, 1)]
 
 @pytest.mark.parametrize("name", ADVERSARIAL)
 def test_adversarial_laws(name):
-    family, law, options = ADVERSARIAL[name]
     turn = list(ADVERSARIAL).index(name)
     interpolation, border = RESAMPLINGS[turn % 3]
+    family, law, options = ADVERSARIAL[name]
     check(family, law, AWKWARD[turn % 4], interpolation, border, **options)
 
 
@@ -149,3 +168,167 @@ def test_adversarial_laws(name):
 def test_adversarial_laws_on_all_shapes(name, interpolation, border, shape):
     family, law, options = ADVERSARIAL[name]
     check(family, law, shape, interpolation, border, **options)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("interpolation", "border"), RESAMPLINGS)
+@pytest.mark.parametrize("family", ["rotation", "zoom", "shear-x"])
+def test_an_image_of_many_blocks(family, interpolation, border):
+    check(family, _laws(*RANGES[family])["truncated"], (19, 16), interpolation, border)
+
+
+def test_a_rotation_by_all_angles_in_thirty_digits():
+    """3 x 3, bilinear: the sources run on circles of radius 1 and sqrt 2; in closed pieces."""
+    matrix = am.expected_operator(am.RandomRotation(180, "bilinear"), (1, 3, 3)).matrix().toarray()
+    with mp.workdps(30):
+        for pixel in (0, 1, 4, 5):
+            y, x = (mp.mpf(i - 1) for i in divmod(pixel, 3))
+            for column in range(9):
+                v, u = (mp.mpf(i - 1) for i in divmod(column, 3))
+
+                def weight(t, x=x, y=y, u=u, v=v):
+                    p = mp.cos(t) * x - mp.sin(t) * y - u
+                    q = mp.sin(t) * x + mp.cos(t) * y - v
+                    return max(0, 1 - abs(p)) * max(0, 1 - abs(q))
+
+                want = mp.quad(weight, [k * mp.pi / 4 for k in range(-4, 5)]) / (2 * mp.pi)
+                assert matrix[pixel, column] == pytest.approx(float(want), abs=1e-14)
+
+
+def test_translation_convolves_with_the_laws_hat_averages():
+    """Balestriero et al., section 2; E[hat(t - k)] in closed form for the uniform law."""
+    policy = am.RandomTranslation(x=am.Uniform(-0.5, 1.5))
+    row = am.expected_operator(policy, (1, 1, 7)).matrix().toarray()[3]
+    np.testing.assert_allclose(row, [0, 1 / 16, 7 / 16, 7 / 16, 1 / 16, 0, 0], atol=1e-15)
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_two_axes_are_a_kronecker_product(twice):
+    border = "torchvision" if twice else "zeros"
+    x, y = am.Triangular(-1, 2, 1.5), am.Beta(2, 1, -1.5, 0.2)
+    policy = am.RandomTranslation(x=x, y=y, border=border)
+    along_x, _ = mean_operator("translation-x", x, (1, 5), twice=twice)
+    along_y, _ = mean_operator("translation-y", y, (4, 1), twice=twice)
+    matrix = am.expected_operator(policy, (1, 4, 5)).matrix().toarray()
+    np.testing.assert_allclose(matrix, np.kron(along_y, along_x), atol=TOLERANCE)
+    policy = am.RandomZoom(x=am.Uniform(0.5, 2), y=am.LogUniform(0.5, 1.3), border=border)
+    along_x, _ = mean_operator("zoom-x", am.Uniform(0.5, 2), (1, 5), twice=twice)
+    along_y, _ = mean_operator("zoom-y", am.LogUniform(0.5, 1.3), (4, 1), twice=twice)
+    matrix = am.expected_operator(policy, (1, 4, 5)).matrix().toarray()
+    np.testing.assert_allclose(matrix, np.kron(along_y, along_x), atol=TOLERANCE)
+
+
+def test_channels_are_alike_and_have_their_own_fill():
+    policy = am.RandomRotation(am.Uniform(-20, 60), "bilinear", fill=(0.1, 0.5, 0.9))
+    plane, mask = mean_operator("rotation", am.Uniform(-20, 60), (4, 3))
+    operator = am.expected_operator(policy, (3, 4, 3))
+    np.testing.assert_allclose(
+        operator.matrix().toarray(), np.kron(np.eye(3), plane), atol=TOLERANCE
+    )
+    for channel, fill in enumerate((0.1, 0.5, 0.9)):
+        np.testing.assert_allclose(
+            operator.offset[channel].flatten(), fill * (1 - mask), atol=1e-10
+        )
+
+
+def test_steps_multiply_in_their_order(generator):
+    steps = [
+        am.RandomRotation(am.Uniform(0, 60), "bilinear", fill=0.3),
+        am.RandomTranslation(x=am.Uniform(0, 2)),
+        am.Normalize(0.2, 0.5),
+    ]
+    shape = (1, 4, 5)
+    chained = am.expected_operator(am.Compose(steps), shape)
+    assert isinstance(chained, ChainedOperator)
+    x = torch.rand(2, *shape, generator=generator, dtype=torch.float64)
+    by_hand = x
+    for step in steps:
+        by_hand = am.expected_operator(step, shape) @ by_hand
+    torch.testing.assert_close(chained @ x, by_hand, atol=1e-14, rtol=0)
+    backwards = am.expected_operator(am.Compose(steps[::-1]), shape) @ x
+    assert (backwards - by_hand).abs().max() > 1e-2
+
+
+def test_a_choice_averages():
+    inner = am.RandomZoom(am.Uniform(0.5, 2), fill=0.4)
+    shape = (1, 4, 5)
+    mixed = am.expected_operator(am.RandomApply(inner, 0.3), shape)
+    alone = am.expected_operator(inner, shape)
+    want = 0.3 * alone.matrix().toarray() + 0.7 * np.eye(20)
+    np.testing.assert_allclose(mixed.matrix().toarray(), want, atol=1e-15)
+    torch.testing.assert_close(mixed.offset, 0.3 * alone.offset)
+
+
+def test_colour_matrices():
+    weights = np.array([0.2989, 0.587, 0.114])
+    law = am.Uniform(0.4, 1.2)
+    brightness = am.expected_operator(am.ColorJitter(law, clamp=False), (3, 1, 2)).matrix()
+    np.testing.assert_allclose(brightness.toarray(), 0.8 * np.eye(6), atol=1e-15)
+    saturation = am.expected_operator(am.ColorJitter(saturation=law, clamp=False), (3, 1, 2))
+    gray = np.kron(np.tile(weights, (3, 1)), np.eye(2))
+    np.testing.assert_allclose(
+        saturation.matrix().toarray(), 0.8 * np.eye(6) + 0.2 * gray, atol=1e-15
+    )
+    contrast = am.expected_operator(am.ColorJitter(contrast=law, clamp=False), (3, 1, 2))
+    level = np.tile(np.repeat(weights, 2) / 2, (6, 1))
+    np.testing.assert_allclose(
+        contrast.matrix().toarray(), 0.8 * np.eye(6) + 0.2 * level, atol=1e-15
+    )
+
+
+OPERATORS = {
+    "rotation": Rotation(Resampling(), (1.0, 2.0)),
+    "zoom": Zoom("xy", Resampling()),
+    "shear-x": Shear("x", Resampling()),
+    "translation-y": Translation("y", Resampling("nearest")),
+}
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_source_coordinates_are_the_references(name):
+    y, x = np.mgrid[:5, :4].astype(float)
+    for theta in (0.3, 1.7, 2.9):
+        ours = OPERATORS[name].source(x, y, theta, (1, 5, 4))
+        theirs = coordinates(name, theta, x, y, (5, 4), getattr(OPERATORS[name], "centre", None))
+        for p, q in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(np.broadcast_to(p, x.shape), q, atol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_dtype_shape_and_layout_are_kept(dtype, generator):
+    operator = am.expected_operator(am.RandomRotation(30, "bilinear"), (3, 5, 4))
+    x = torch.rand(2, 3, 4, 5, generator=generator).to(dtype).mT  # not contiguous
+    out = operator @ x
+    assert out.dtype == dtype
+    assert out.shape == x.shape
+    want = operator.matrix() @ x.double().flatten(1).numpy().T
+    atol = 8 * torch.finfo(dtype).eps
+    np.testing.assert_allclose(out.double().flatten(1).numpy().T, want, atol=atol)
+    assert torch.equal(operator @ x[0], out[0])
+
+
+def test_gradients_are_the_adjoint(generator):
+    policy = am.Compose([am.RandomRotation(30, "bilinear", fill=0.2), am.RandomShear(x=(0, 20))])
+    operator = am.expected_operator(policy, (1, 4, 5))
+    x = torch.rand(2, 1, 4, 5, generator=generator, dtype=torch.float64, requires_grad=True)
+    y = torch.rand(2, 1, 4, 5, generator=generator, dtype=torch.float64)
+    (gradient,) = torch.autograd.grad((operator @ x * y).sum(), x)
+    torch.testing.assert_close(gradient, operator.adjoint(y), atol=1e-14, rtol=0)
+
+
+def test_what_has_no_expected_operator_is_refused():
+    for policy in (am.ColorJitter(0.2), am.Compose([am.RandomRotation(5), am.ColorJitter(0.2)])):
+        with pytest.raises(PolicyError, match=r"not affine.*use moments\(images, policy\)"):
+            am.expected_operator(policy, (3, 4, 4))
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (1, 4, 0), (1, 4.0, 4), (1, 1, 4, 4), ()])
+def test_impossible_shapes(shape):
+    with pytest.raises(InputError, match=r"\(C, H, W\)"):
+        am.expected_operator(am.RandomRotation(5), shape)
+
+
+def test_images_of_another_shape_are_refused():
+    operator = am.expected_operator(am.RandomRotation(5), (1, 4, 4))
+    with pytest.raises(InputError, match=r"shape \(1, 4, 4\), got \(1, 4, 5\)"):
+        operator @ torch.rand(2, 1, 4, 5)

@@ -1,35 +1,83 @@
-"""augmoments: the exact calculus of data augmentation."""
+"""augmoments: the exact calculus of data augmentation.
 
-from augmoments import data
-from augmoments.augmentations.base import Augmentation
-from augmoments.augmentations.color import ColorJitter, Normalize, RandomGrayscale
-from augmoments.augmentations.compose import Compose, RandomApply
-from augmoments.augmentations.geometric import (
-    RandomHorizontalFlip,
-    RandomRotation,
-    RandomShear,
-    RandomTranslation,
-    RandomVerticalFlip,
-    RandomZoom,
-)
-from augmoments.calculus.dataset import DatasetMoments
-from augmoments.calculus.expected_operator import expected_operator
-from augmoments.calculus.moments import Moments, moments
-from augmoments.laws import (
-    Beta,
-    Discrete,
-    LogUniform,
-    Normal,
-    Triangular,
-    TruncatedNormal,
-    Uniform,
-)
-from augmoments.linear.ridge import AugmentedRidge, AugmentedRidgeClassifier
-from augmoments.losses.expectation import expectation
-from augmoments.losses.expected_loss import LossEstimate, expected_loss
-from augmoments.losses.outputs import OutputMoments, output_moments
-from augmoments.losses.sensitivity import Sensitivity, sensitivity
-from augmoments.sample_size import SampleSize, samples_needed
+Names are imported when they are first used, so that what needs none of them starts at once.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from augmoments import data
+    from augmoments.augmentations.base import Augmentation
+    from augmoments.augmentations.color import ColorJitter, Normalize, RandomGrayscale
+    from augmoments.augmentations.compose import Compose, RandomApply
+    from augmoments.augmentations.geometric import (
+        RandomHorizontalFlip,
+        RandomRotation,
+        RandomShear,
+        RandomTranslation,
+        RandomVerticalFlip,
+        RandomZoom,
+    )
+    from augmoments.calculus.dataset import DatasetMoments
+    from augmoments.calculus.expected_operator import expected_operator
+    from augmoments.calculus.moments import Moments, moments
+    from augmoments.config import load_policy, policy_from, policy_to_dict
+    from augmoments.laws import (
+        Beta,
+        Discrete,
+        LogUniform,
+        Normal,
+        Triangular,
+        TruncatedNormal,
+        Uniform,
+    )
+    from augmoments.linear.ridge import AugmentedRidge, AugmentedRidgeClassifier
+    from augmoments.losses.expectation import expectation
+    from augmoments.losses.expected_loss import LossEstimate, expected_loss
+    from augmoments.losses.outputs import OutputMoments, output_moments
+    from augmoments.losses.sensitivity import Sensitivity, sensitivity
+    from augmoments.models import load_model
+    from augmoments.reporting import report
+    from augmoments.sample_size import SampleSize, samples_needed
+
+_HOMES = {
+    "augmentations.base": ("Augmentation",),
+    "augmentations.color": ("ColorJitter", "Normalize", "RandomGrayscale"),
+    "augmentations.compose": ("Compose", "RandomApply"),
+    "augmentations.geometric": (
+        "RandomHorizontalFlip",
+        "RandomRotation",
+        "RandomShear",
+        "RandomTranslation",
+        "RandomVerticalFlip",
+        "RandomZoom",
+    ),
+    "calculus.dataset": ("DatasetMoments",),
+    "calculus.expected_operator": ("expected_operator",),
+    "calculus.moments": ("Moments", "moments"),
+    "config": ("load_policy", "policy_from", "policy_to_dict"),
+    "laws": (
+        "Beta",
+        "Discrete",
+        "LogUniform",
+        "Normal",
+        "Triangular",
+        "TruncatedNormal",
+        "Uniform",
+    ),
+    "linear.ridge": ("AugmentedRidge", "AugmentedRidgeClassifier"),
+    "losses.expectation": ("expectation",),
+    "losses.expected_loss": ("LossEstimate", "expected_loss"),
+    "losses.outputs": ("OutputMoments", "output_moments"),
+    "losses.sensitivity": ("Sensitivity", "sensitivity"),
+    "models": ("load_model",),
+    "reporting": ("report",),
+    "sample_size": ("SampleSize", "samples_needed"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Augmentation",
@@ -63,8 +111,27 @@ __all__ = [
     "expectation",
     "expected_loss",
     "expected_operator",
+    "load_model",
+    "load_policy",
     "moments",
     "output_moments",
+    "policy_from",
+    "policy_to_dict",
+    "report",
     "samples_needed",
     "sensitivity",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "data":
+        return import_module("augmoments.data")
+    if name not in _HOME:
+        raise AttributeError(f"module 'augmoments' has no attribute {name!r}")
+    value = getattr(import_module(f"augmoments.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -195,7 +195,7 @@ class RandomRotation(Elementary):
         >>> import torch, augmoments as am
         >>> policy = am.RandomRotation(180, interpolation="bilinear")
         >>> image = torch.zeros(1, 1, 3, 3)
-        ... image[..., 1, 1] = 1
+        >>> image[..., 1, 1] = 1
         >>> am.moments(image, policy).mean[0, 0, 1, 1]
         tensor(1.)
     """

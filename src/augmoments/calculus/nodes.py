@@ -6,7 +6,9 @@ linear or not. Three kinds:
 - *atoms*: every parameter has a finite law and the combinations are few; exact;
 - *grid*: the product of one-dimensional rules, Gauss nodes between the points where the action
   is known to be a polynomial in a parameter, generalised midpoint nodes elsewhere;
-- *Sobol*: scrambled low-discrepancy points, in independent replicates that tell the error.
+- *Sobol*: scrambled low-discrepancy points, in independent replicates that tell the error; finite
+  laws are enumerated as long as their outcomes are few. (Replicates may agree on how many points
+  fall on either side of a jump, and be wrong together.)
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ REPLICATES = 8
 QUANTILE = 3.5  # 99.5% quantile of Student's t with REPLICATES - 1 degrees of freedom
 _MOST_ATOMS = 4096
 _LARGEST_GRID = 2048
+_MOST_OUTCOMES = 16
 _POLYNOMIAL_DEGREE = 4  # fourth moments of actions that are linear in the parameter
 
 
@@ -51,7 +54,7 @@ class NodeFamily:
     """The nodes of a policy at increasing resolution.
 
     ``family.nodes(level)`` has about ``16 * 2**level`` nodes a continuous parameter (grid) or a
-    replicate (Sobol); finite laws have all their atoms at every level.
+    replicate (Sobol); finite laws have all their atoms at every level, unless they are many.
     """
 
     def __init__(self, policy: Augmentation, seed: int) -> None:
@@ -59,6 +62,7 @@ class NodeFamily:
         self.seed = seed
         self._affine = policy.affine
         finite = prod(len(p.law.values) for p in self.parameters if isinstance(p.law, Discrete))
+        self._few = finite <= _MOST_OUTCOMES
         self._continuous = [p for p in self.parameters if not isinstance(p.law, Discrete)]
         sizes = [len(_nodes_1d(parameter, 1).points) for parameter in self._continuous]
         if not self._continuous and finite <= _MOST_ATOMS:
@@ -88,15 +92,24 @@ class NodeFamily:
         return JointNodes(theta, weights, self.method)
 
     def _sobol(self, log2: int) -> JointNodes:
-        blocks = []
+        """Points of the parameters that are not enumerated, for each outcome of those that are."""
+        enumerated = [isinstance(p.law, Discrete) and self._few for p in self.parameters]
+        outcomes = [_nodes_1d(p, 0) for p, e in zip(self.parameters, enumerated, strict=True) if e]
+        values = _product([outcome.points for outcome in outcomes])
+        shares = _product([outcome.weights for outcome in outcomes]).prod(1)
+        drawn = [p.law for p, e in zip(self.parameters, enumerated, strict=True) if not e]
+        log2 -= int(np.log2(len(shares)))
+        theta = torch.empty(REPLICATES, len(shares), 2**log2, len(enumerated), dtype=torch.float64)
+        theta[..., torch.tensor(enumerated)] = values[:, None]
         for replicate in range(REPLICATES):
             rng = np.random.default_rng([self.seed, replicate])
-            points = qmc.Sobol(len(self.parameters), scramble=True, rng=rng).random_base2(log2)
-            columns = [p.law.ppf(u) for p, u in zip(self.parameters, points.T, strict=True)]
-            blocks.append(np.stack(columns, 1))
-        theta = torch.from_numpy(np.concatenate(blocks))
-        weights = torch.full((len(theta),), 1 / len(theta), dtype=torch.float64)
-        return JointNodes(theta, weights, self.method, REPLICATES)
+            points = qmc.Sobol(len(drawn), scramble=True, rng=rng).random_base2(log2)
+            columns = [law.ppf(u) for law, u in zip(drawn, points.T, strict=True)]
+            theta[replicate, ..., ~torch.tensor(enumerated)] = torch.from_numpy(
+                np.stack(columns, 1)
+            )
+        weights = (shares / (REPLICATES * 2**log2))[None, :, None].expand(theta.shape[:-1])
+        return JointNodes(theta.flatten(0, 2), weights.flatten(), self.method, REPLICATES)
 
 
 def _nodes_1d(parameter: Parameter, level: int) -> Nodes:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.compose import Compose
+from augmoments.calculus.covariance import Covariance
 from augmoments.calculus.nodes import QUANTILE, JointNodes, NodeFamily
 from augmoments.calculus.state import FactorState, propagate
 from augmoments.estimate import Method, weakest
@@ -78,9 +79,11 @@ def solve(images: Tensor, plan: Plan, tol: float, max_nodes: int) -> Solution:
 
     def move(state: FactorState, level: int) -> Solution:
         rule = plan.tail(_FIRST_NODES * 2**level)
-        none = torch.full((len(state.mean),), torch.nan, dtype=images.dtype, device=images.device)
-        nodes = sum(len(leaf) for leaf in leaves(rule))
-        return Solution(propagate(rule, state), none, none, nodes)
+        unknown = images.new_full((len(state.mean),), torch.nan)
+        parts = leaves(rule)
+        known = all(leaf.exact or leaf.expectation for leaf in parts)
+        mean_error = torch.zeros_like(unknown) if known else unknown
+        return Solution(propagate(rule, state), mean_error, unknown, sum(map(len, parts)))
 
     tail = _refine(move, solution.state, tol / 2, max_nodes, plan.exact_tail)
     return Solution(
@@ -186,19 +189,35 @@ def _refine(
             found = replace(found, mean_error=nothing, covariance_error=nothing)
             return found
         change: tuple[Tensor, ...] | None = None
-        if found.mean_error.isnan().any():
+        if found.covariance_error.isnan().any():
             change = None if previous is None else relative_change(previous, found.state)
             if change is None or earlier is None:
                 previous, earlier, level = found.state, change, level + 1
                 continue
             errors = [now + before / 4 for now, before in zip(change, earlier, strict=True)]
-            found = replace(found, mean_error=errors[0], covariance_error=errors[1])
+            found = _with_errors(found, *errors)
         last = 2 * found.nodes > max_nodes
         open_ = (torch.maximum(found.mean_error, found.covariance_error) > tol) & (not last)
         done.append((active[~open_], _select(found, ~open_)))
         previous, active, level = found.state.select(open_), active[open_], level + 1
         earlier = None if change is None else tuple(part[open_] for part in change)
     return _gather(count, done)
+
+
+def _with_errors(found: Solution, mean_error: Tensor, covariance_error: Tensor) -> Solution:
+    """Fill in the errors that a step does not know.
+
+    A mean that is piecewise linear in the parameter may not change at all where its kinks hide.
+    The covariance always changes, and as many standard deviations are allowed to the mean.
+    """
+    with torch.no_grad():
+        deviation = Covariance(found.state.factor).frobenius_norm().sqrt()
+        scale = found.state.mean.flatten(1).norm(dim=1)
+        hidden = torch.where(deviation > 0, covariance_error * deviation / scale, 0.0)
+    mean_error = torch.where(
+        found.mean_error.isnan(), torch.maximum(mean_error, hidden), found.mean_error
+    )
+    return replace(found, mean_error=mean_error, covariance_error=covariance_error)
 
 
 def relative_change(before: FactorState, after: FactorState) -> tuple[Tensor, Tensor]:

@@ -22,7 +22,7 @@ def run(policy: str, shape: str, json: bool) -> None:
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("step", "what is random", "law", "route", "exact", "why"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, no_wrap=name != "why")
     for row in rows:
         exact = "yes" if row.exact else "no"
         cells = (row.step, row.parameter, row.law, row.route, exact, row.why)

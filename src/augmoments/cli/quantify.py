@@ -32,12 +32,12 @@ from augmoments.reporting import Options, Request, Results, Subject, prepare_fol
 from augmoments.reporting import quantify as measure
 from augmoments.reporting.judges import NO_MODEL, with_model, with_ridge, with_ridge_if_quick
 
-PHOTO, PHOTO_SIZE = "photo:cat", 32
+PHOTO, PHOTO_SIZE = "photo:cat", 48
 DEFAULT_POLICY = Compose(
     [
         RandomRotation(15, interpolation="bilinear"),
-        RandomTranslation(x=(-1, 1), y=(-1, 1)),
         RandomZoom((0.9, 1.1)),
+        RandomTranslation(x=(-1, 1), y=(-1, 1)),
         ColorJitter(brightness=0.2, clamp=False),
     ]
 )

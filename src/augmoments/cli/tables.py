@@ -58,9 +58,12 @@ def _rows(subject: SubjectResult) -> Iterator[tuple[str, list[str], str]]:
     if subject.loss is not None:
         loss, scale = subject.loss, mean(subject.loss.value)
         yield "expected loss", _three(loss.value, number), "expected loss"
-        yield "  at the mean image", _three(loss.at_mean, number), ""
-        yield "  explicit regularizer", _three(loss.regularizer, number), ""
-        yield "  residual", _three(loss.residual, lambda value: beside(value, scale)), ""
+        for name, terms in (
+            ("at the mean image", loss.at_mean),
+            ("explicit regularizer", loss.regularizer),
+            ("residual", loss.residual),
+        ):
+            yield f"  {name}", _three(terms, lambda value: beside(value, scale)), ""
         yield "variance of the loss", _three(loss.variance, number), "variance of the loss"
     if subject.alignment is not None:
         yield "saliency / largest", _three(subject.alignment.ratio, percent), ""

@@ -132,9 +132,7 @@ def expected_loss(
         variance_method = "exact"
     parts = []
     for index in torch.arange(len(batch)).split(_CHUNK):
-        m = moments(
-            batch[index], policy, min(tol, 1e-3), seed=seed, max_nodes=max_nodes, value_range=None
-        )
+        m = moments(batch[index], policy, tol, seed=seed, max_nodes=max_nodes, value_range=None)
         parts.append((*_second_order(model, sampled, targets[index.to(targets.device)], m), m))
     at_mean, regularizer, slack = (torch.cat([part[i] for part in parts]) for i in range(3))
     if quadratic:

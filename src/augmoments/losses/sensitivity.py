@@ -112,7 +112,7 @@ def sensitivity(
         max_nodes=max_nodes,
         value_range=None,
     )
-    m = moments(batch, policy, min(tol, 1e-3), seed=seed, max_nodes=max_nodes, value_range=None)
+    m = moments(batch, policy, tol, seed=seed, max_nodes=max_nodes, value_range=None)
     outputs, rows = jacobian(model, m.mean)
     sampled = as_loss(loss)
     fitting = sampled.check_targets(targets, len(batch), outputs.shape[1]).to(batch.device)

@@ -20,6 +20,8 @@ import torch
 
 from augmoments.errors import DataError, ModelError
 
+_DAMAGED = (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)
+
 _GRAPH = "models/model.json"
 _INPUTS = "data/sample_inputs/model.pt"
 _PAYLOADS = (
@@ -63,7 +65,7 @@ def clean_copy(path: Path) -> bytes:
                 for name in archive.namelist()
                 if not name.endswith("/")
             }
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except _DAMAGED as error:
         raise DataError(f"{path} is damaged ({error}): save it again.") from error
     kept = {name: parts[name] for name in parts if name in _COPIED or _RAW.fullmatch(name)}
     try:
@@ -88,7 +90,7 @@ def _inputs(content: bytes) -> bytes:
     try:
         inputs = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
     except Exception:
-        inputs = ((), {})
+        return b""
     buffer = io.BytesIO()
     torch.save(inputs, buffer)
     return buffer.getvalue()

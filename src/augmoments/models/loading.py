@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from augmoments.checks import check_memory
 from augmoments.data.dataset import missing
-from augmoments.errors import DataError, ModelError
+from augmoments.errors import AugmomentsError, DataError, ModelError
 from augmoments.models.archive import clean_copy
 from augmoments.models.exported import ExportedModel
 
@@ -58,8 +58,7 @@ def load_model(path: str | Path) -> nn.Module:
         return _load_script(path)
     clean = clean_copy(path)
     with _quietly(), _reading(path):
-        program = torch.export.load(io.BytesIO(clean))
-    return ExportedModel(program)
+        return ExportedModel(torch.export.load(io.BytesIO(clean)))
 
 
 def _load_script(path: Path) -> nn.Module:
@@ -90,6 +89,8 @@ def _kind(path: Path) -> tuple[str, int]:
         with zipfile.ZipFile(path) as archive:
             names = [name.partition("/")[2] or name for name in archive.namelist()]
             size = sum(entry.file_size for entry in archive.infolist())
+            if min((entry.header_offset for entry in archive.infolist()), default=0) > 0:
+                raise zipfile.BadZipFile("the archive does not begin where the file does")
     except FileNotFoundError as error:
         raise missing(path) from error
     except OSError as error:
@@ -130,7 +131,7 @@ def _reading(path: Path) -> Iterator[None]:
     """Whatever PyTorch's readers stumble over inside is the file's fault."""
     try:
         yield
-    except MemoryError:
+    except (AugmomentsError, MemoryError):
         raise
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]

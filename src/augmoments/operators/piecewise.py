@@ -54,7 +54,7 @@ def constant_pieces(warp: Warp, law: ContinuousLaw, shape: Shape) -> Pieces | No
     y, x = _pixels(np.arange(shape[1]), shape[2])
     low, high = law.support
     crossings = warp.crossings(x, y, shape, low, high).parameter
-    edges = np.unique(np.clip(crossings, low, high))
+    edges = np.unique(_within(crossings, low, high))
     if len(edges) > _MOST_STEPS:
         return None
     return Pieces(np.unique(np.concatenate([[low], edges, [high]])), 0)
@@ -131,6 +131,15 @@ def _accumulate(
     return SpatialMean(matrix, np.bincount(pixel, (nodes * mask).sum(1), minlength=count))
 
 
+def _within(crossings: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Crossings inside the support; one at an end but for rounding is put there, because a law
+    that is singular at the end may have mass in between."""
+    slack = 16 * np.finfo(float).eps * max(abs(low), abs(high))
+    inside = np.clip(crossings, low, high)
+    inside = np.where(inside - low <= slack, low, inside)
+    return np.where(high - inside <= slack, high, inside)
+
+
 def _split(
     warp: Warp, law: ContinuousLaw, shape: Shape, x: np.ndarray, y: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -140,7 +149,8 @@ def _split(
     knots = np.union1d(law.knots, cuts[(low < cuts) & (cuts < high)])
     found = warp.crossings(x, y, shape, knots[0], knots[-1])
     pixel = np.concatenate([found.pixel, np.repeat(np.arange(len(x)), len(knots))])
-    cut = np.concatenate([np.clip(found.parameter, knots[0], knots[-1]), np.tile(knots, len(x))])
+    inner = _within(found.parameter, knots[0], knots[-1])
+    cut = np.concatenate([inner, np.tile(knots, len(x))])
     order = np.lexsort((cut, pixel))
     pixel, cut = pixel[order], cut[order]
     piece = (pixel[1:] == pixel[:-1]) & (cut[1:] > cut[:-1])

@@ -28,7 +28,7 @@ def digest(images: Tensor) -> str:
 
     >>> import torch
     >>> digest(torch.zeros(1, 1, 1, 1))[:8]
-    'd63bc27c'
+    'b4a785b6'
     """
     values = np.ascontiguousarray(images.detach().cpu().numpy(), dtype="<f4")
     return hashlib.sha256(repr(tuple(images.shape)).encode() + values.tobytes()).hexdigest()

@@ -18,7 +18,7 @@ from augmoments.augmentations.base import Augmentation
 from augmoments.calculus.covariance import Covariance
 
 _STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
-_PIXELS = 12_000_000
+_PIXELS = 40_000_000
 _REPETITIONS = 40
 
 
@@ -28,7 +28,7 @@ def plan(pixels: int) -> tuple[list[int], int]:
     >>> plan(64)
     ([1, 2, 5, 10, 20, 50, 100, 200, 500, 1000], 40)
     >>> plan(3 * 64 * 64)
-    ([1, 2, 5, 10, 20], 40)
+    ([1, 2, 5, 10, 20, 50], 40)
     """
     most = max(10, _PIXELS // (_REPETITIONS * pixels))
     return [n for n in _STEPS if n <= most], _REPETITIONS

@@ -71,8 +71,8 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def beside(value: float, scale: float) -> str:
-    """Two digits, or 0 where it is nothing beside the other."""
-    return "0" if abs(value) < 1e-6 * abs(scale) else number(value, 2)
+    """A number, or 0 where it is nothing beside the other."""
+    return "0" if abs(value) < 1e-6 * abs(scale) else number(value)
 
 
 def count(value: float) -> str:
@@ -81,7 +81,9 @@ def count(value: float) -> str:
 
 
 def percent(value: float) -> str:
-    """``12%``, ``0.34%``."""
+    """``12%``, ``0.34%``, ``< 0.01%``."""
+    if 0 < value < 1e-4:
+        return "< 0.01%"
     return f"{100 * value:.0f}%" if abs(value) >= 0.1 else f"{100 * value:.2g}%"
 
 

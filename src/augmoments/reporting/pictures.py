@@ -26,7 +26,7 @@ def picture(task: Task, found: Moments, alignment: Sensitivity | None, place: in
     covariance = Covariance(found.covariance.factor[place : place + 1])
     image = task.images[place]
     values, vectors = covariance.eigh(min(task.options.eigenvectors, image.numel()))
-    every = torch.linalg.svdvals(covariance.factor[0].flatten(1).double()).square()
+    every = _spectrum(covariance)
     total = every.sum().clamp_min(torch.finfo(torch.float64).tiny)
     below = int((every.cumsum(0) < 0.9 * total).sum())
     few = min(_EIGEN_IMAGES, values.shape[1])
@@ -45,6 +45,13 @@ def picture(task: Task, found: Moments, alignment: Sensitivity | None, place: in
         eigen_images=_array(vectors[0, :few] * scale),
         saliency=None if alignment is None else _array(alignment.saliency[place]),
     )
+
+
+def _spectrum(covariance: Covariance) -> Tensor:
+    """All eigenvalues that can differ from zero, descending."""
+    factor = covariance.factor[0].flatten(1).double()
+    gram = factor @ factor.mT if len(factor) <= factor.shape[1] else factor.mT @ factor
+    return torch.linalg.eigvalsh(gram).flip(0).clamp_min(0)
 
 
 def _label(subject: Subject, index: int) -> str:

@@ -50,11 +50,9 @@ def quantify(request: Request, progress: Progress | None = None) -> Results:
 def _warnings(subject: SubjectResult) -> list[str]:
     found = []
     if subject.skipped:
-        first = subject.skipped[0]
-        found.append(
-            f"{subject.name}: {len(subject.skipped)} files were skipped, the first is "
-            f"{first['file']}, which {first['reason']}."
-        )
+        count, first = len(subject.skipped), subject.skipped[0]
+        which = "1 file was skipped" if count == 1 else f"{count} files were skipped, the first"
+        found.append(f"{subject.name}: {which}: {first['file']} {first['reason']}.")
     if not subject.moments.converged:
         worst = max(
             o.error or 0.0 for o in subject.obtained if o.quantity in ("mean", "covariance")

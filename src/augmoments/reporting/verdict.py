@@ -41,7 +41,7 @@ def _cost(main: SubjectResult, subjects: list[SubjectResult], seconds: float) ->
         text += f" ({other.name}: {_draws(pair['mean'])} and {_draws(pair['covariance'])})"
     count = sum(len(s.used) for s in subjects)
     images = f"{count} images" if count > 1 else "one image"
-    return f"{text}; without sampling, all of this took {seconds:.0f} s for {images}."
+    return f"{text}; the limits of all that were found in {seconds:.0f} s for {images}."
 
 
 def _loss(subject: SubjectResult) -> str:
@@ -53,7 +53,7 @@ def _loss(subject: SubjectResult) -> str:
     ratio, chance = median(alignment.ratio), median(alignment.isotropic)
     return (
         f"Training with it minimizes a loss of {value:.3g}: {at_mean:.3g} at the mean images, "
-        f"{hidden:.2g} of explicit regularizer ({hidden / (value or 1):.0%}) and "
+        f"{_small(hidden, value)} of explicit regularizer ({hidden / (value or 1):.0%}) and "
         f"{_small(mean(loss.residual), value)} beyond the second order; the model's saliency "
         f"{_avoids(ratio, chance)} the directions in which the policy moves the images, with "
         f"{ratio:.1%} of the largest variance (a direction at random: {chance:.1%})."
@@ -71,4 +71,4 @@ def _draws(size: Samples) -> str:
 
 
 def _small(value: float, scale: float) -> str:
-    return "nothing" if abs(value) < 1e-5 * abs(scale) else f"{value:.2g}"
+    return "0" if abs(value) < 1e-5 * abs(scale) else f"{value:.2g}".replace("-", "−")
