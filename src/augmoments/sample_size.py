@@ -16,7 +16,7 @@ from augmoments.calculus.moments import Moments, moments
 from augmoments.checks import check_images, did_you_mean
 from augmoments.errors import InputError
 from augmoments.estimate import Method, weakest
-from augmoments.losses.expected_loss import expected_loss
+from augmoments.losses.judged import Judged
 from augmoments.losses.loss import Sampled
 from augmoments.losses.models import Model
 
@@ -151,9 +151,8 @@ def samples_needed(
     if of == "loss":
         if model is None or loss is None or targets is None:
             raise InputError('of="loss" needs model=, loss= and targets=.')
-        found = expected_loss(
-            model, loss, batch, targets, policy, max(tol, 1e-2), value_range=None, **options
-        )
+        judged = Judged.of(model, loss, batch, targets)
+        found = judged.integrate(batch, policy, max(tol, 1e-2), seed, max_nodes)
         value = found.value.double()
         first = _over(found.variance.double(), value.square())
         error = 2 * _over(found.error.double(), value.abs())
@@ -162,16 +161,13 @@ def samples_needed(
             float(norm.ppf((1 + confidence) / 2)) ** 2 if bound == "clt" else 1 / (1 - confidence)
         )
         n = (first * quantile / rel_error**2).ceil().clamp_min(1)
-        second, method = torch.zeros_like(first), found.variance_method
+        second, method = torch.zeros_like(first), found.method
     else:
-        if given is not None and given.mean.shape != batch.shape:
-            raise InputError(
-                f"given has moments of images of shape {tuple(given.mean.shape)}, the images have "
-                f"{tuple(batch.shape)}."
-            )
+        if given is not None:
+            given.check_given(batch)
         parts = [
-            _image_coefficients(chunk, policy, of, given, tol, options)
-            for chunk in (batch.split(_CHUNK) if given is None else [batch])
+            _image_coefficients(batch[index], policy, of, given and given[index], tol, options)
+            for index in torch.arange(len(batch), device=batch.device).split(_CHUNK)
         ]
         firsts, seconds, errors, methods = zip(*parts, strict=True)
         first, second, error = torch.cat(firsts), torch.cat(seconds), torch.cat(errors)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -58,6 +58,27 @@ class Moments:
         floor = rounding(self.mean.dtype, max(self.mean.shape[-2:]))
         worst = max(float(self.error.mean.max()), float(self.error.covariance.max()))
         return worst <= max(self.tol, 2 * floor)
+
+    def __getitem__(self, index: Tensor | slice) -> Moments:
+        """The moments of some of the images."""
+        return replace(
+            self,
+            mean=self.mean[index],
+            covariance=Covariance(self.covariance.factor[index]),
+            error=Errors(self.error.mean[index], self.error.covariance[index]),
+        )
+
+    def check_given(self, images: Tensor) -> None:
+        """Refuse to stand for the moments of other images.
+
+        Raises:
+            InputError: The images are of another shape or number.
+        """
+        if self.mean.shape != images.shape:
+            raise InputError(
+                f"given has moments of images of shape {tuple(self.mean.shape)}, the images have "
+                f"shape {tuple(images.shape)}."
+            )
 
     def __repr__(self) -> str:
         short = "" if self.converged else f", tol={self.tol:g} NOT reached"

@@ -9,13 +9,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from augmoments.augmentations.base import Augmentation
-from augmoments.calculus.integrate import Progress, integrate
+from augmoments.calculus.integrate import Progress
 from augmoments.calculus.moments import Moments, moments
-from augmoments.calculus.nodes import NodeFamily
 from augmoments.checks import check_images
 from augmoments.estimate import Method, rounding
-from augmoments.losses.loss import Loss, Sampled, as_loss
-from augmoments.losses.models import Model, check_model, jacobian, linear_map
+from augmoments.losses.judged import Judged
+from augmoments.losses.loss import Sampled
+from augmoments.losses.models import Model, jacobian
 
 _CHUNK = 256
 
@@ -69,6 +69,7 @@ def expected_loss(
     *,
     seed: int = 0,
     max_nodes: int = 4096,
+    given: Moments | None = None,
     value_range: tuple[float, float] | None = (0.0, 1.0),
     progress: Progress | None = None,
 ) -> LossEstimate:
@@ -92,6 +93,7 @@ def expected_loss(
         tol: Relative error asked for.
         seed: Seed of the scrambling.
         max_nodes: Most evaluations of the model an image.
+        given: Moments of these images under this policy, where they are known already.
         value_range: What the images' values must lie in; ``None`` lifts the check.
         progress: Called with the number of images done and the number of all.
 
@@ -114,29 +116,25 @@ def expected_loss(
         Balestriero, Misra, LeCun (2022), theorem 2 and section 3.
     """
     batch = check_images(images, value_range=value_range)
-    model = check_model(model, batch)
-    sampled = as_loss(loss)
-    with torch.no_grad():
-        outputs = model(batch[:1]).shape[1]
-    targets = sampled.check_targets(targets, len(batch), outputs).to(batch.device)
-
-    def at(x: Tensor, index: Tensor) -> Tensor:
-        return sampled.per_sample(model(x), targets[index.to(targets.device)])
-
-    with torch.no_grad():
-        found = integrate(at, batch, policy, tol, seed, max_nodes, progress)
-    value, error, method, variance_method = (found.value, found.error, found.method, found.method)
-    linear = linear_map(model, batch)
-    quadratic = sampled.squared and linear is not None
-    if quadratic and NodeFamily(policy, seed).polynomial:
-        variance_method = "exact"
-    parts = []
-    for index in torch.arange(len(batch)).split(_CHUNK):
-        m = moments(batch[index], policy, tol, seed=seed, max_nodes=max_nodes, value_range=None)
-        parts.append((*_second_order(model, sampled, targets[index.to(targets.device)], m), m))
+    judged = Judged.of(model, loss, batch, targets)
+    found = judged.integrate(batch, policy, tol, seed, max_nodes, progress)
+    if given is not None:
+        given.check_given(batch)
+    parts, kinds = [], set()
+    for index in torch.arange(len(batch), device=batch.device).split(_CHUNK):
+        m = (
+            given[index]
+            if given is not None
+            else moments(
+                batch[index], policy, tol, seed=seed, max_nodes=max_nodes, value_range=None
+            )
+        )
+        parts.append(_second_order(judged, index, m))
+        kinds.add(m.method)
     at_mean, regularizer, slack = (torch.cat([part[i] for part in parts]) for i in range(3))
-    if quadratic:
-        value, error, method = at_mean + regularizer, slack, parts[0][3].method
+    value, error, method = found.value, found.error, found.method
+    if judged.quadratic:
+        value, error, method = at_mean + regularizer, slack, kinds.pop()
     return LossEstimate(
         value=value,
         variance=found.variance,
@@ -146,21 +144,20 @@ def expected_loss(
         error=error,
         variance_error=found.variance_error,
         method=method,
-        variance_method=variance_method,
+        variance_method=found.method,
         nodes=found.nodes,
     )
 
 
-def _second_order(
-    model: Model, loss: Loss, targets: Tensor, m: Moments
-) -> tuple[Tensor, Tensor, Tensor]:
+def _second_order(judged: Judged, index: Tensor, m: Moments) -> tuple[Tensor, Tensor, Tensor]:
     """Loss at the mean image, its Gauss-Newton term, and an error bound of their sum.
 
     The bound follows from the errors of the moments and holds for a quadratic.
     """
-    outputs, rows = jacobian(model, m.mean)
-    at_mean = loss.per_sample(outputs, targets)
-    gradient, hessian = loss.gradient_and_hessian(outputs, targets)
+    outputs, rows = jacobian(judged.model, m.mean)
+    targets = judged.targets[index]
+    at_mean = judged.loss.per_sample(outputs, targets)
+    gradient, hessian = judged.loss.gradient_and_hessian(outputs, targets)
     spread = torch.einsum("njp,nkp->njk", m.covariance.factor.flatten(2), rows.flatten(2))
     regularizer = torch.einsum("njk,nkl,njl->n", spread, hessian, spread) / 2
     slope = torch.einsum("nk,nkp->np", gradient, rows.flatten(2)).norm(dim=1)

@@ -9,13 +9,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from augmoments.augmentations.base import Augmentation
-from augmoments.calculus.moments import moments
+from augmoments.calculus.moments import Moments, moments
 from augmoments.checks import check_images
 from augmoments.errors import InputError
 from augmoments.estimate import Method
-from augmoments.losses.expected_loss import expected_loss
-from augmoments.losses.loss import Sampled, as_loss
-from augmoments.losses.models import Model, check_model, jacobian
+from augmoments.losses.judged import Judged
+from augmoments.losses.loss import Sampled
+from augmoments.losses.models import Model, jacobian
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ def sensitivity(
     *,
     seed: int = 0,
     max_nodes: int = 4096,
+    given: Moments | None = None,
     value_range: tuple[float, float] | None = (0.0, 1.0),
 ) -> Sensitivity:
     r"""Sensitivity of a model's loss to the sampling of an augmentation.
@@ -79,6 +80,7 @@ def sensitivity(
         tol: Relative error asked for.
         seed: Seed of the scrambling.
         max_nodes: Most evaluations of the model an image.
+        given: Moments of these images under this policy, where they are known already.
         value_range: What the images' values must lie in; ``None`` lifts the check.
 
     Raises:
@@ -100,23 +102,14 @@ def sensitivity(
     batch = check_images(images, value_range=value_range)
     if k < 1:
         raise InputError(f"k must be at least 1, got {k}.")
-    model = check_model(model, batch)
-    truth = expected_loss(
-        model,
-        loss,
-        batch,
-        targets,
-        policy,
-        tol,
-        seed=seed,
-        max_nodes=max_nodes,
-        value_range=None,
-    )
-    m = moments(batch, policy, tol, seed=seed, max_nodes=max_nodes, value_range=None)
-    outputs, rows = jacobian(model, m.mean)
-    sampled = as_loss(loss)
-    fitting = sampled.check_targets(targets, len(batch), outputs.shape[1]).to(batch.device)
-    slope, _ = sampled.gradient_and_hessian(outputs, fitting)
+    judged = Judged.of(model, loss, batch, targets)
+    m = given
+    if m is None:
+        m = moments(batch, policy, tol, seed=seed, max_nodes=max_nodes, value_range=None)
+    m.check_given(batch)
+    truth = judged.integrate(batch, policy, tol, seed, max_nodes)
+    outputs, rows = jacobian(judged.model, m.mean)
+    slope, _ = judged.loss.gradient_and_hessian(outputs, judged.targets)
     saliency = torch.einsum("nk,nkchw->nchw", slope, rows)
     flat = saliency.flatten(1)
     values, vectors = m.covariance.eigh(min(k, flat.shape[1]))
@@ -135,5 +128,5 @@ def sensitivity(
         linearized_variance=linearized,
         variance=truth.variance,
         variance_error=truth.variance_error,
-        method=truth.variance_method,
+        method=truth.method,
     )

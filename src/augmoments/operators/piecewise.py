@@ -133,7 +133,8 @@ def _accumulate(
 
 def _within(crossings: np.ndarray, low: float, high: float) -> np.ndarray:
     """Crossings inside the support; one at an end but for rounding is put there, because a law
-    that is singular at the end may have mass in between."""
+    that is singular at the end may have mass in between.
+    """
     slack = 16 * np.finfo(float).eps * max(abs(low), abs(high))
     inside = np.clip(crossings, low, high)
     inside = np.where(inside - low <= slack, low, inside)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from augmoments.calculus.moments import Moments
 from augmoments.losses.expected_loss import LossEstimate, expected_loss
 from augmoments.losses.loss import as_loss
 from augmoments.losses.sensitivity import Sensitivity, sensitivity
@@ -15,7 +16,7 @@ from augmoments.reporting.results import AlignmentResult, LossResult, numbers
 from augmoments.reporting.task import Task
 
 
-def judged_loss(task: Task, judge: Judge) -> LossEstimate:
+def judged_loss(task: Task, judge: Judge, given: Moments) -> LossEstimate:
     """Expected loss of every image."""
     with task.stage("expected loss") as tell:
         found = expected_loss(
@@ -26,6 +27,7 @@ def judged_loss(task: Task, judge: Judge) -> LossEstimate:
             task.policy,
             task.options.tol,
             progress=tell,
+            given=given,
             **task.numerics,
         )
         task.note("expected loss", found.method, found.error, "absolute", found.nodes)
@@ -33,7 +35,7 @@ def judged_loss(task: Task, judge: Judge) -> LossEstimate:
     return found
 
 
-def judged_alignment(task: Task, judge: Judge) -> Sensitivity:
+def judged_alignment(task: Task, judge: Judge, given: Moments) -> Sensitivity:
     """Saliency of every image, and the eigenvectors that it is held against."""
     with task.stage("saliency and alignment"):
         found = sensitivity(
@@ -44,6 +46,7 @@ def judged_alignment(task: Task, judge: Judge) -> Sensitivity:
             task.policy,
             min(task.options.eigenvectors, task.images[0].numel()),
             task.options.tol,
+            given=given,
             **task.numerics,
         )
         task.note("saliency and alignment", "at the mean, with the covariance's eigenvectors")

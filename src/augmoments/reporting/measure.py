@@ -38,9 +38,9 @@ def measure(
     sizes = [_samples(task, of, found) for of in ("mean", "covariance")]
     judge, loss, alignment = subject.judge, None, None
     if judge is not None:
-        loss = judged_loss(task, judge)
+        loss = judged_loss(task, judge, found)
         sizes.append(_samples(task, "loss", found, judge))
-        alignment = judged_alignment(task, judge)
+        alignment = judged_alignment(task, judge, found)
     shown = spread(len(task.used), options.shown).tolist()
     return SubjectResult(
         name=subject.dataset.name,

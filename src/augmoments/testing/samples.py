@@ -39,6 +39,7 @@ def check_samples(
     policy: Augmentation,
     images: Tensor,
     *,
+    samples: Tensor | None = None,
     draws: int = 4000,
     seed: int = 0,
     tol: float = 1e-3,
@@ -55,6 +56,8 @@ def check_samples(
     Args:
         policy: The augmentation.
         images: ``(N, C, H, W)``.
+        samples: Draws ``(n, N, C, H, W)`` from elsewhere to compare with, as those of another
+            library; the policy's own if omitted.
         draws: Random draws an image.
         seed: Their seed.
         tol: Tolerance of the moments; their stated errors are allowed for.
@@ -77,7 +80,10 @@ def check_samples(
     generator = torch.Generator().manual_seed(seed)
     rows = []
     for n, image in enumerate(images):
-        sampled = policy(image.expand(draws, *image.shape), generator)
+        if samples is None:
+            sampled = policy(image.expand(draws, *image.shape), generator)
+        else:
+            sampled = samples[:, n]
         error = (float(found.error.mean[n]), float(found.error.covariance[n]))
         one = Covariance(found.covariance.factor[n : n + 1])
         scores = _score(sampled.double(), found.mean[n].double(), one, error)
@@ -88,7 +94,7 @@ def check_samples(
             low <= scores["rms"] <= high
             and scores["worst"] <= LARGEST_PIXEL_SCORE
             and max(abs(scores["trace"]), abs(scores["eigenvalue"])) <= LARGEST_SCORE,
-            f"{draws} draws of {policy} disagree with the moments of image {n}, in standard errors:"
+            f"{len(sampled)} draws of {policy} disagree with the moments of image {n}, in standard errors:"
             f" {report} (rms must lie in [{low:.2f}, {high:.2f}]); worst pixel {scores['pixel']}:"
             f" sampled {scores['sampled']:.6g}, computed {scores['computed']:.6g}",
         )

@@ -1,0 +1,64 @@
+"""A model, a loss and targets that fit each other: one number for every image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from augmoments.augmentations.base import Augmentation
+from augmoments.calculus.integrate import Progress, integrate
+from augmoments.calculus.nodes import NodeFamily
+from augmoments.estimate import Estimate
+from augmoments.losses.loss import Loss, as_loss
+from augmoments.losses.models import Model, check_model, linear_map
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The loss of a model as a function of the images alone."""
+
+    model: Model
+    loss: Loss
+    targets: Tensor
+    """One for each image, as the loss takes them."""
+    quadratic: bool
+    """Whether the loss is a quadratic function of the image."""
+
+    @classmethod
+    def of(cls, model: Any, loss: Any, images: Tensor, targets: Any) -> Judged:
+        """Check a model, a loss and targets against images ``(N, C, H, W)``.
+
+        Raises:
+            InputError: Targets or a loss that are not what was meant.
+            ModelError: The model is not a deterministic function of each image.
+        """
+        checked = check_model(model, images)
+        sampled = as_loss(loss)
+        with torch.no_grad():
+            outputs = checked(images[:1]).shape[1]
+        fitting = sampled.check_targets(targets, len(images), outputs).to(images.device)
+        quadratic = sampled.squared and linear_map(checked, images) is not None
+        return cls(checked, sampled, fitting, quadratic)
+
+    def integrate(
+        self,
+        images: Tensor,
+        policy: Augmentation,
+        tol: float,
+        seed: int,
+        max_nodes: int,
+        progress: Progress | None = None,
+    ) -> Estimate:
+        """Expectation and variance of the loss of each image, without approximation."""
+
+        def at(x: Tensor, index: Tensor) -> Tensor:
+            return self.loss.per_sample(self.model(x), self.targets[index.to(x.device)])
+
+        with torch.no_grad():
+            found = integrate(at, images, policy, tol, seed, max_nodes, progress)
+        if self.quadratic and NodeFamily(policy, seed).polynomial:
+            return replace(found, method="exact")
+        return found
