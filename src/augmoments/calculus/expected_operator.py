@@ -22,8 +22,8 @@ from augmoments.operators.piecewise import combined_warp
 from augmoments.operators.warp import Warp
 from augmoments.rules import Mixture, Product, QuadraticRule, Rule
 
-_TILE_BYTES = 2**20
-_TILES = 2
+_TILE_BYTES = 400_000
+_TILES = 4
 
 
 class ExpectedOperator(ABC):
@@ -293,7 +293,7 @@ def average(rule: Rule, shape: Shape) -> ExpectedOperator:
 def _multiply_rows(matrix: Tensor, rows: Tensor) -> Tensor:
     """``rows @ matrix.T`` for a CSR matrix and many rows.
 
-    Sparse products want the rows as columns. They are turned in tiles that stay in the cache, two
+    Sparse products want the rows as columns. They are turned in tiles that stay in the cache, a few
     at a time, because PyTorch turns batches of matrices in parallel but a single one does not.
     """
     size = rows.shape[1]
