@@ -40,6 +40,7 @@ class Moments:
         mean: ``E[T(x)]``, shape ``(N, C, H, W)``.
         covariance: Implicit ``Cov[T(x)]``, shape ``(N, D, D)``.
         method: The least exact route that was used.
+        mean_method: The same for the mean alone, which is exact more often.
         error: Relative error bounds of both.
         tol: What was asked for.
         nodes: Evaluations of the policy an image.
@@ -48,6 +49,7 @@ class Moments:
     mean: Float[Tensor, "N C H W"]
     covariance: Covariance
     method: Method
+    mean_method: Method
     error: Errors
     tol: float
     nodes: int
@@ -155,6 +157,7 @@ def moments(
         mean=torch.cat([part.state.mean for part in parts]).to(batch.dtype),
         covariance=Covariance(_stack([part.state.factor for part in parts]).to(batch.dtype)),
         method=plan.method,
+        mean_method=plan.mean_method,
         error=Errors(
             torch.cat([part.mean_error for part in parts]) + floor,
             torch.cat([part.covariance_error + _cancelled(part) for part in parts]) + 2 * floor,

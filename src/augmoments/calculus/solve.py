@@ -53,6 +53,14 @@ class Plan:
         return cls(head, head_policy, tail, method)
 
     @property
+    def mean_method(self) -> Method:
+        """How the mean is found: exactly in more cases than the covariance."""
+        closed = all(leaf.exact or leaf.expectation for leaf in leaves(self.tail(1)))
+        return weakest(
+            "exact" if closed else "cubature", self.head.method if self.head else "exact"
+        )
+
+    @property
     def exact_tail(self) -> bool:
         """Whether the tail's moments are exact at any number of nodes."""
         return all(leaf.exact for leaf in leaves(self.tail(1)))

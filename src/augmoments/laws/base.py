@@ -102,6 +102,10 @@ class ContinuousLaw(Law):
         """
         return (degree + self.degree) // 2 + 1 if self.degree is not None else 10 + degree // 2
 
+    def mass(self, low: ArrayLike, high: ArrayLike) -> Array:
+        """Probabilities of intervals; not negative, though rounding may make the CDF fall."""
+        return np.maximum(self.cdf(high) - self.cdf(low), 0.0)
+
     def quadrature(self, low: ArrayLike, high: ArrayLike, order: int) -> Nodes:
         r"""Gauss-Legendre nodes for the law restricted to cells that no knot cuts.
 
@@ -120,7 +124,7 @@ class ContinuousLaw(Law):
         half = (high - low)[..., None] / 2
         points = (low + high)[..., None] / 2 + half * x
         weights = w * self.density(points)
-        mass = (self.cdf(high) - self.cdf(low))[..., None]
+        mass = self.mass(low, high)[..., None]
         total = weights.sum(-1, keepdims=True)
         uniform = np.broadcast_to(w / 2, weights.shape)
         usable = np.isfinite(total) & (total > 0)
@@ -134,7 +138,7 @@ class ContinuousLaw(Law):
         it nothing in order. For :class:`Uniform` it is the midpoint rule.
         """
         edges = self.cell_edges(n)
-        mass = np.diff(self.cdf(edges))
+        mass = self.mass(edges[:-1], edges[1:])
         low, high = np.maximum(edges[:-1], self.support[0]), np.minimum(edges[1:], self.support[1])
         middle = (low + high) / 2
         centre = np.divide(np.diff(self.partial_mean(edges)), mass, out=middle, where=mass > 1e-12)

@@ -75,7 +75,7 @@ def _expected_rows(warp: Warp, law: ContinuousLaw, shape: Shape, rows: np.ndarra
     pixel, low, high = _split(warp, law, shape, x, y)
     middle = (low + high) / 2
     if warp.resampling.interpolation == "nearest":
-        points, nodes = middle[:, None], (law.cdf(high) - law.cdf(low))[:, None]
+        points, nodes = middle[:, None], law.mass(low, high)[:, None]
     else:
         points, nodes = law.quadrature(low, high, _ORDER)
     return _accumulate(warp, shape, len(x), pixel, x, y, middle, points, nodes)
@@ -132,8 +132,10 @@ def _accumulate(
 
 
 def _within(crossings: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Crossings inside the support; one at an end but for rounding is put there, because a law
-    that is singular at the end may have mass in between.
+    """Crossings inside the support.
+
+    One at an end but for rounding is put there: a law that is singular at the end may have mass
+    in between.
     """
     slack = 16 * np.finfo(float).eps * max(abs(low), abs(high))
     inside = np.clip(crossings, low, high)

@@ -74,7 +74,7 @@ def _labels(task: Task) -> list[int] | None:
 def _moments(task: Task) -> Moments:
     with task.stage("mean and covariance") as tell:
         found = moments(task.images, task.policy, task.options.tol, progress=tell, **task.numerics)
-        task.note("mean", found.method, found.error.mean, "relative")
+        task.note("mean", found.mean_method, found.error.mean, "relative")
         task.note("covariance", found.method, found.error.covariance, "relative", found.nodes)
     return found
 

@@ -108,7 +108,8 @@ def _cells(law: ContinuousLaw, pieces: Pieces) -> np.ndarray:
 
 
 def _constants(law: ContinuousLaw, pieces: Pieces) -> Nodes:
-    return Nodes((pieces.edges[:-1] + pieces.edges[1:]) / 2, np.diff(law.cdf(pieces.edges)))
+    low, high = pieces.edges[:-1], pieces.edges[1:]
+    return Nodes((low + high) / 2, law.mass(low, high))
 
 
 def _expansion(operator: Operator, law: ContinuousLaw, pieces: Pieces) -> QuadraticRule:

@@ -95,8 +95,9 @@ def check_samples(
             and scores["worst"] <= LARGEST_PIXEL_SCORE
             and max(abs(scores["trace"]), abs(scores["eigenvalue"])) <= LARGEST_SCORE,
             f"{len(sampled)} draws of {policy} disagree with the moments of image {n}, in standard "
-            f"errors: {report} (rms must lie in [{low:.2f}, {high:.2f}]); worst pixel {scores['pixel']}:"
-            f" sampled {scores['sampled']:.6g}, computed {scores['computed']:.6g}",
+            f"errors: {report} (rms must lie in [{low:.2f}, {high:.2f}]); the worst pixel is "
+            f"{scores['pixel']}, sampled {scores['sampled']:.6g}, computed "
+            f"{scores['computed']:.6g}",
         )
     return SampleScores(*torch.tensor(rows, dtype=torch.float64).T)
 
