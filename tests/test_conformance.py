@@ -196,7 +196,7 @@ def test_a_rule_with_wrong_weights_is_refused():
 
     with pytest.raises(AssertionError, match=r"the mean of .* nodes"):
         check_routes(Lopsided(0.3), IMAGES)
-    with pytest.raises(AssertionError, match="worst pixel"):
+    with pytest.raises(AssertionError, match="the worst pixel"):
         check_samples(Lopsided(0.3), IMAGES)
 
 

@@ -215,6 +215,16 @@ def test_quadrature_of_parts(law):
 
 
 @every_law
+def test_no_interval_has_a_negative_mass(law, generator):
+    """However close its ends: a distribution function that is rounded need not be monotone."""
+    start = law.sample(4000, generator).numpy()
+    stop = np.minimum(start + 4 * np.spacing(np.abs(start)), law.support[1])
+    assert (law.mass(start, stop) >= 0).all()
+    assert (law.quadrature(start, stop, 3).weights >= 0).all()
+    assert (law.cells(4096).weights >= 0).all()
+
+
+@every_law
 @pytest.mark.parametrize("n", [1, 2, 16, 333])
 def test_cells(law, n):
     low, high = law.support
