@@ -86,9 +86,15 @@ class Resampling:
         grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], -1).to(images.dtype)
 
         def read(values: Tensor) -> Tensor:
-            return F.grid_sample(
-                values, grid, mode=self.interpolation, padding_mode="zeros", align_corners=False
+            shares = _shares(*values.shape[:2])
+            out = F.grid_sample(
+                values.reshape(groups * shares, -1, height, width),
+                grid.repeat_interleave(shares, 0) if shares > 1 else grid,
+                mode=self.interpolation,
+                padding_mode="zeros",
+                align_corners=False,
             )
+            return out.reshape(values.shape)
 
         out = read(images.reshape(groups, n * channels, height, width)).reshape(images.shape)
         fill = self.fill_like(images)
@@ -141,6 +147,14 @@ class Warp(Operator):
     def grid_lines(self, size: int) -> tuple[float, int]:
         """First grid line and number of lines at which the interpolation of one axis changes."""
         return (-0.5, size + 1) if self.resampling.interpolation == "nearest" else (-1.0, size + 2)
+
+
+def _shares(groups: int, planes: int) -> int:
+    """Into how many equal shares to cut the planes, for ``grid_sample`` runs groups in parallel."""
+    threads = torch.get_num_threads()
+    if groups >= threads:
+        return 1
+    return next(share for share in range(threads, 0, -1) if planes % share == 0)
 
 
 def _library(values: Any) -> Any:

@@ -12,7 +12,7 @@ from augmoments.linear.ridge import AugmentedRidgeClassifier
 from augmoments.reporting.request import Judge, Subject
 
 ALPHA = 1e-3
-_MOST_PIXELS = 3072
+_MOST_PIXELS = 1024
 _MOST_IMAGES_BY_NODES = 2000
 NO_MODEL = "no model was given."
 NO_LABELS = "the images have no labels."
