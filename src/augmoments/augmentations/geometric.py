@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from augmoments.augmentations.base import Augmentation, Elementary, Sequence, Step
 from augmoments.errors import LawError, PolicyError
 from augmoments.laws import Law, LawLike, as_law, bernoulli
 from augmoments.operators.base import Operator
 from augmoments.operators.flip import Flip
-from augmoments.operators.warp import Fill, Resampling, Rotation, Shear, Translation, Zoom
+from augmoments.operators.warp import Axis, Fill, Resampling, Rotation, Shear, Translation, Zoom
 
 
 @dataclass(frozen=True)
@@ -229,9 +229,30 @@ class RandomRotation(Elementary):
         return as_law(self.degrees, "degrees")
 
 
+class _RandomFlip(Elementary):
+    """Mirror along ``axis`` with probability ``p``."""
+
+    axis: ClassVar[Axis]
+    p: float
+
+    def __post_init__(self) -> None:
+        _ = self.law
+
+    @property
+    def operator(self) -> Operator:
+        return Flip(self.axis)
+
+    @property
+    def law(self) -> Law:
+        return bernoulli(self.p)
+
+
 @dataclass(frozen=True)
-class RandomHorizontalFlip(Elementary):
+class RandomHorizontalFlip(_RandomFlip):
     """Mirror left and right with probability ``p``: two atoms, exact.
+
+    Raises:
+        LawError: ``p`` lies outside [0, 1].
 
     Example:
         >>> import torch, augmoments as am
@@ -239,36 +260,25 @@ class RandomHorizontalFlip(Elementary):
         tensor([[[[0.5000, 0.5000]]]])
     """
 
+    axis = "x"
     p: float = 0.5
-
-    def __post_init__(self) -> None:
-        _ = self.law
-
-    @property
-    def operator(self) -> Operator:
-        return Flip("x")
-
-    @property
-    def law(self) -> Law:
-        return bernoulli(self.p)
 
 
 @dataclass(frozen=True)
-class RandomVerticalFlip(Elementary):
-    """Mirror up and down with probability ``p``: two atoms, exact."""
+class RandomVerticalFlip(_RandomFlip):
+    """Mirror up and down with probability ``p``: two atoms, exact.
 
+    Raises:
+        LawError: ``p`` lies outside [0, 1].
+
+    Example:
+        >>> import torch, augmoments as am
+        >>> am.moments(torch.tensor([[[[0.0], [1.0]]]]), am.RandomVerticalFlip(0.2)).mean.flatten()
+        tensor([0.2000, 0.8000])
+    """
+
+    axis = "y"
     p: float = 0.5
-
-    def __post_init__(self) -> None:
-        _ = self.law
-
-    @property
-    def operator(self) -> Operator:
-        return Flip("y")
-
-    @property
-    def law(self) -> Law:
-        return bernoulli(self.p)
 
 
 def _resampling(augmentation: Any) -> Resampling:
