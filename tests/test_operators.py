@@ -2,6 +2,7 @@
 
 from itertools import permutations
 
+import numpy as np
 import pytest
 import torch
 from torchvision.transforms import InterpolationMode
@@ -233,6 +234,13 @@ def test_single_precision_is_as_good_as_it_can_be():
         am.RandomShear(y=am.Discrete([-17.0])),
     ):
         agree(policy(x.float()).double(), policy(x), 4e-6)
+
+
+@pytest.mark.parametrize("number", [np.int64(20), np.float32(20), 20.0])
+def test_numbers_of_numpy_mean_the_same(number):
+    assert am.RandomRotation(number).law.support == (-20.0, 20.0)
+    assert am.ColorJitter(number / 40).jitters[0].law.support == (0.5, 1.5)
+    assert am.RandomTranslation(x=number * 0).steps == ()
 
 
 def test_one_draw_for_each_image():

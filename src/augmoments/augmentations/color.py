@@ -7,6 +7,7 @@ from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
 from itertools import permutations
 from math import factorial
+from numbers import Real
 from typing import Any
 
 import torch
@@ -199,12 +200,13 @@ class Normalize(Elementary):
 
 
 def _factor_law(value: LawLike | None, name: str) -> Law | None:
-    if value is None or (isinstance(value, int | float) and value == 0):
+    if value is None or (isinstance(value, Real) and value == 0):
         return None
-    if isinstance(value, int | float):
-        if not value > 0:
+    if isinstance(value, Real):
+        most = float(value)
+        if not most > 0:
             raise LawError(f"ColorJitter: {name} must not be negative, got {value}.")
-        return Uniform(max(0.0, 1 - value), 1 + value)
+        return Uniform(max(0.0, 1 - most), 1 + most)
     law = as_law(value, name)
     if law.support[0] < 0:
         raise LawError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
+from numbers import Real
 from typing import Any, ClassVar
 
 from augmoments.augmentations.base import Augmentation, Elementary, Sequence, Step
@@ -219,13 +220,14 @@ class RandomRotation(Elementary):
 
     @property
     def law(self) -> Law:
-        if isinstance(self.degrees, int | float):
-            if not self.degrees >= 0:
+        if isinstance(self.degrees, Real):
+            most = float(self.degrees)
+            if not most >= 0:
                 raise LawError(
                     f"RandomRotation: degrees must not be negative, got {self.degrees}; "
                     "give a range (low, high) for a one-sided law."
                 )
-            return as_law((-self.degrees, self.degrees), "degrees")
+            return as_law((-most, most), "degrees")
         return as_law(self.degrees, "degrees")
 
 
@@ -285,12 +287,16 @@ def _resampling(augmentation: Any) -> Resampling:
     return Resampling.of(augmentation.interpolation, augmentation.fill, augmentation.border)
 
 
+def _does_nothing(value: Any) -> bool:
+    return value is None or (isinstance(value, Real) and value == 0)
+
+
 def _axis_laws(augmentation: Any) -> list[tuple[Any, Law]]:
     """The laws along x and y that are given and do something."""
     found = []
     for axis in ("x", "y"):
         value = getattr(augmentation, axis)
-        if value is not None and not (isinstance(value, int | float) and value == 0):
+        if not _does_nothing(value):
             found.append((axis, as_law(value, axis)))
     return found
 

@@ -22,6 +22,7 @@ from scipy.stats import qmc
 from torch import Tensor
 
 from augmoments.augmentations.base import Augmentation, Parameter
+from augmoments.errors import InputError
 from augmoments.estimate import Method
 from augmoments.laws import ContinuousLaw, Discrete, Nodes
 from augmoments.rules import gauss_nodes
@@ -29,7 +30,7 @@ from augmoments.rules import gauss_nodes
 REPLICATES = 8
 QUANTILE = 3.5  # 99.5% quantile of Student's t with REPLICATES - 1 degrees of freedom
 _MOST_ATOMS = 4096
-_LARGEST_GRID = 2048
+_LARGEST_GRID = 4096
 _MOST_OUTCOMES = 16
 _POLYNOMIAL_DEGREE = 4  # fourth moments of actions that are linear in the parameter
 
@@ -58,13 +59,16 @@ class NodeFamily:
     """
 
     def __init__(self, policy: Augmentation, seed: int) -> None:
+        if seed < 0:
+            raise InputError(f"seed must not be negative, got {seed}.")
         self.parameters = policy.parameters
         self.seed = seed
         self._affine = policy.affine
         finite = prod(len(p.law.values) for p in self.parameters if isinstance(p.law, Discrete))
         self._few = finite <= _MOST_OUTCOMES
         self._continuous = [p for p in self.parameters if not isinstance(p.law, Discrete)]
-        sizes = [len(_nodes_1d(parameter, 1).points) for parameter in self._continuous]
+        level = 2 if self._free else 1  # from which on a grid can tell its error
+        sizes = [len(_nodes_1d(parameter, level).points) for parameter in self._continuous]
         if not self._continuous and finite <= _MOST_ATOMS:
             self.method: Method = "exact"
         elif finite * prod(sizes) <= _LARGEST_GRID and len(self._free) <= 1:

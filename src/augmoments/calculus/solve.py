@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import prod
 
 import torch
 from torch import Tensor
@@ -171,6 +172,35 @@ def _images_at_once(factor: Tensor) -> int:
     return max(1, _BYTES_AT_ONCE // (widest * factor.element_size()))
 
 
+@dataclass(frozen=True)
+class _Pending:
+    """Images whose error is not yet small enough, and what is known of them."""
+
+    index: Tensor
+    level: int
+    previous: FactorState | None = None
+    """Where the level before left them."""
+    change: tuple[Tensor, ...] | None = None
+    """Changes of mean and covariance at the level before."""
+
+    def select(self, index: Tensor) -> _Pending:
+        """Some of the images, by index or mask."""
+        return replace(
+            self,
+            index=self.index[index],
+            previous=self.previous and self.previous.select(index),
+            change=self.change and tuple(part[index] for part in self.change),
+        )
+
+    @property
+    def at_once(self) -> int:
+        """How many of the images fit into the working memory at this level."""
+        if self.previous is None:
+            return len(self.index)
+        columns, *shape = self.previous.factor.shape[1:]
+        return max(1, _BYTES_AT_ONCE // (64 * columns * prod(shape)))
+
+
 def _refine(
     step: Callable[[FactorState, int], Solution],
     start: FactorState,
@@ -184,32 +214,34 @@ def _refine(
     levels, the earlier one as it has shrunk since, by a quarter. One of them alone can miss a
     kink: halving a cell changes nothing if the kink lies beyond both new nodes.
     """
-    count = len(start.mean)
-    active = torch.arange(count, device=start.mean.device)
+    everything = torch.arange(len(start.mean), device=start.mean.device)
+    if exact:
+        found = step(start, 0)
+        nothing = start.mean.new_zeros(len(everything))
+        return replace(found, mean_error=nothing, covariance_error=nothing)
     done: list[tuple[Tensor, Solution]] = []
-    previous: FactorState | None = None
-    earlier: tuple[Tensor, ...] | None = None
-    level = 0
-    while len(active):
-        found = step(start.select(active), level)
-        if exact:
-            nothing = start.mean.new_zeros(len(active))
-            found = replace(found, mean_error=nothing, covariance_error=nothing)
-            return found
-        change: tuple[Tensor, ...] | None = None
-        if found.covariance_error.isnan().any():
-            change = None if previous is None else relative_change(previous, found.state)
-            if change is None or earlier is None:
-                previous, earlier, level = found.state, change, level + 1
-                continue
-            errors = [now + before / 4 for now, before in zip(change, earlier, strict=True)]
-            found = _with_errors(found, *errors)
-        last = 2 * found.nodes > max_nodes
-        open_ = (torch.maximum(found.mean_error, found.covariance_error) > tol) & (not last)
-        done.append((active[~open_], _select(found, ~open_)))
-        previous, active, level = found.state.select(open_), active[open_], level + 1
-        earlier = None if change is None else tuple(part[open_] for part in change)
-    return _gather(count, done)
+    queue = [_Pending(everything, 0)]
+    while queue:
+        now = queue.pop()
+        if len(now.index) > now.at_once:
+            places = torch.arange(len(now.index), device=now.index.device)
+            queue += [now.select(part) for part in places.split(now.at_once)]
+            continue
+        found, change = step(start.select(now.index), now.level), None
+        open_ = torch.ones_like(now.index, dtype=torch.bool)
+        if found.covariance_error.isnan().any() and now.previous is not None:
+            change = relative_change(now.previous, found.state)
+            if now.change is not None:
+                pairs = zip(change, now.change, strict=True)
+                found = _with_errors(found, *(latest + before / 4 for latest, before in pairs))
+        if not found.covariance_error.isnan().any():
+            worst = torch.maximum(found.mean_error, found.covariance_error)
+            open_ = (worst > tol) & (2 * found.nodes <= max_nodes)
+            if not open_.all():
+                done.append((now.index[~open_], _select(found, ~open_)))
+        if open_.any():
+            queue.append(_Pending(now.index, now.level + 1, found.state, change).select(open_))
+    return _gather(len(everything), done)
 
 
 def _with_errors(found: Solution, mean_error: Tensor, covariance_error: Tensor) -> Solution:
@@ -218,14 +250,13 @@ def _with_errors(found: Solution, mean_error: Tensor, covariance_error: Tensor) 
     A mean that is piecewise linear in the parameter may not change at all where its kinks hide.
     The covariance always changes, and as many standard deviations are allowed to the mean.
     """
-    with torch.no_grad():
-        deviation = Covariance(found.state.factor).frobenius_norm().sqrt()
-        scale = found.state.mean.flatten(1).norm(dim=1)
-        hidden = torch.where(deviation > 0, covariance_error * deviation / scale, 0.0)
-    mean_error = torch.where(
-        found.mean_error.isnan(), torch.maximum(mean_error, hidden), found.mean_error
-    )
-    return replace(found, mean_error=mean_error, covariance_error=covariance_error)
+    if found.mean_error.isnan().any():
+        with torch.no_grad():
+            deviation = Covariance(found.state.factor).frobenius_norm().sqrt()
+            scale = found.state.mean.flatten(1).norm(dim=1)
+            hidden = torch.where(deviation > 0, covariance_error * deviation / scale, 0.0)
+        found = replace(found, mean_error=torch.maximum(mean_error, hidden))
+    return replace(found, covariance_error=covariance_error)
 
 
 def relative_change(before: FactorState, after: FactorState) -> tuple[Tensor, Tensor]:
@@ -285,5 +316,5 @@ def _gather(count: int, parts: list[tuple[Tensor, Solution]]) -> Solution:
         state,
         torch.cat([part.mean_error for _, part in parts])[order],
         torch.cat([part.covariance_error for _, part in parts])[order],
-        max(part.nodes for index, part in parts if len(index)),
+        max(part.nodes for _, part in parts),
     )

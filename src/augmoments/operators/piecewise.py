@@ -148,8 +148,10 @@ def _split(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cut the law's support at each pixel's crossings: pixel, lower and upper end of a piece."""
     low, high = law.support
-    cuts = warp.cuts(low, high)
-    knots = np.union1d(law.knots, cuts[(low < cuts) & (cuts < high)])
+    knots = np.array([low, high])
+    if warp.resampling.interpolation == "bilinear":
+        cuts = warp.cuts(low, high)
+        knots = np.union1d(law.knots, cuts[(low < cuts) & (cuts < high)])
     found = warp.crossings(x, y, shape, knots[0], knots[-1])
     pixel = np.concatenate([found.pixel, np.repeat(np.arange(len(x)), len(knots))])
     inner = _within(found.parameter, knots[0], knots[-1])

@@ -14,7 +14,7 @@ from torch import Tensor
 from augmoments.laws import ContinuousLaw, Discrete, Law, Nodes
 from augmoments.operators.base import Operator, Pieces, Shape
 from augmoments.operators.piecewise import SpatialMean, constant_pieces, expected_warp
-from augmoments.operators.warp import Warp
+from augmoments.operators.warp import Translation, Warp
 from augmoments.rules.quadratic import QuadraticRule, Route
 
 _cached_expectation = lru_cache(maxsize=32)(expected_warp)
@@ -34,23 +34,34 @@ def quadratic_rule(operator: Operator, law: Law | None, shape: Shape, n: int) ->
     if isinstance(law, Discrete):
         return _diagonal(operator, law.atoms)
     assert isinstance(law, ContinuousLaw)
-    pieces = operator.pieces(*law.support)
+
+    def expectation() -> SpatialMean:
+        return _cached_expectation(operator, law, shape)
+
+    exact_mean = expectation if isinstance(operator, Warp) else None
+    pieces = _in_sight(operator, operator.pieces(*law.support), shape)
     if pieces is None and isinstance(operator, Warp):
-        pieces = _cached_steps(operator, law, shape)
+        steps = _cached_steps(operator, law, shape)
+        if steps is not None:
+            return replace(_diagonal(operator, _constants(law, steps)), expectation=exact_mean)
     if pieces is not None and pieces.degree == 0:
         return _diagonal(operator, _constants(law, pieces))
     if pieces is not None and pieces.degree == 1:
         return _expansion(operator, law, pieces)
     if pieces is not None:
         return _diagonal(operator, gauss_nodes(law, pieces, 2 * pieces.degree), "gauss")
-
-    def expectation() -> SpatialMean:
-        return _cached_expectation(operator, law, shape)
-
-    exact_mean = expectation if isinstance(operator, Warp) else None
     nodes = law.cells(n)
     rule = _diagonal(operator, nodes, "cubature")
     return replace(rule, expectation=exact_mean)
+
+
+def _in_sight(operator: Operator, pieces: Pieces | None, shape: Shape) -> Pieces | None:
+    """Leave out the edges of translations that move the whole image away: all there is fill."""
+    if pieces is None or not isinstance(operator, Translation):
+        return pieces
+    edges, size = pieces.edges, shape[2] if operator.axis == "x" else shape[1]
+    seen = edges[np.abs(edges) <= size + 1]
+    return Pieces(np.unique(np.concatenate([edges[:1], seen, edges[-1:]])), pieces.degree)
 
 
 def gauss_nodes(law: ContinuousLaw, pieces: Pieces, degree: int, refine: int = 1) -> Nodes:
