@@ -22,8 +22,9 @@ from augmoments.operators.piecewise import combined_warp
 from augmoments.operators.warp import Warp
 from augmoments.rules import Mixture, Product, QuadraticRule, Rule
 
-_TILE_BYTES = 400_000
+_TILE_BYTES = 410_000
 _TILES = 4
+_PADDING = 16  # a row length that is a power of two would meet the same cache lines again
 
 
 class ExpectedOperator(ABC):
@@ -297,15 +298,17 @@ def _multiply_rows(matrix: Tensor, rows: Tensor) -> Tensor:
     at a time, because PyTorch turns batches of matrices in parallel but a single one does not.
     """
     size = rows.shape[1]
-    wide = min(max(_TILE_BYTES // rows[0].nbytes, 64), 256)
+    wide = min(max(_TILE_BYTES // rows[0].nbytes, 64), 250)
     out = torch.empty_like(rows)
     whole = len(rows) // wide * wide
+    padded = rows.new_empty(_TILES, wide, size + _PADDING)[..., :size]
     turned = rows.new_empty(_TILES, size, wide)
     product = torch.empty_like(turned)
     step = _TILES * wide
     for source, target in zip(rows[:whole].split(step), out[:whole].split(step), strict=True):
         tiles = len(source) // wide
-        turned[:tiles].copy_(source.view(tiles, wide, size).mT)
+        padded[:tiles].copy_(source.view(tiles, wide, size))
+        turned[:tiles].copy_(padded[:tiles].mT)
         for tile in range(tiles):
             torch.mm(matrix, turned[tile], out=product[tile])
         target.view(tiles, wide, size).copy_(product[:tiles].mT)
