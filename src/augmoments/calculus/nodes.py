@@ -28,7 +28,7 @@ from augmoments.laws import ContinuousLaw, Discrete, Nodes
 from augmoments.rules import gauss_nodes
 
 REPLICATES = 8
-QUANTILE = 3.5  # 99.5% quantile of Student's t with REPLICATES - 1 degrees of freedom
+QUANTILE = 4.03  # Student's t with REPLICATES - 1 degrees of freedom exceeds it once in 200 times
 _MOST_ATOMS = 4096
 _LARGEST_GRID = 4096
 _MOST_OUTCOMES = 16
