@@ -11,7 +11,7 @@ from augmoments.augmentations.base import Augmentation
 from augmoments.calculus.covariance import Covariance
 from augmoments.calculus.expected_operator import average
 from augmoments.calculus.moments import moments
-from augmoments.calculus.nodes import NodeFamily
+from augmoments.calculus.nodes import QUANTILE, NodeFamily
 from augmoments.calculus.state import DenseState, FactorState, propagate
 from augmoments.operators.base import outer
 from augmoments.rules import leaves
@@ -104,37 +104,52 @@ def _by_nodes(policy: Augmentation, images: Tensor, seed: int) -> _ByNodes:
     family = NodeFamily(policy, seed)
     level = 0
     if family.method == "exact" or family.polynomial:
-        mean, covariance, nodes = _sums(policy, images, family, level)
+        exact = family.nodes(level)
+        mean, covariance = _moments_of(policy, images, exact.theta, exact.weights)
         nothing = torch.zeros(len(images), dtype=mean.dtype)
-        return _ByNodes(mean, covariance, nothing, nothing, True, nodes)
+        return _ByNodes(mean, covariance, nothing, nothing, True, len(exact))
     while len(family.nodes(level + 1)) <= _MOST_NODES:
         level += 1
-    mean, covariance, nodes = _sums(policy, images, family, level)
-    before, covariance_before, _ = _sums(policy, images, family, level - 1)
-    change = (mean - before).flatten(1).norm(dim=1) / mean.flatten(1).norm(dim=1).clamp_min(1e-300)
-    norm = covariance.flatten(1).norm(dim=1).clamp_min(1e-300)
-    change_covariance = (covariance - covariance_before).flatten(1).norm(dim=1) / norm
-    cell = 4 * size_of(images) / nodes  # jumps of a few pixels may hide from both levels
+    found = family.nodes(level)
+    mean, covariance = _moments_of(policy, images, found.theta, found.weights)
+    size, count = size_of(images), len(found)
     scale = mean.flatten(1).norm(dim=1).clamp_min(1e-300)
+    norm = covariance.flatten(1).norm(dim=1).clamp_min(1e-300)
+    if found.replicates > 1:
+        blocks = zip(
+            *(t.chunk(found.replicates) for t in (found.theta, found.weights)), strict=True
+        )
+        pairs = [_moments_of(policy, images, t, w * found.replicates) for t, w in blocks]
+        means, covariances = (torch.stack(column) for column in zip(*pairs, strict=True))
+        mean_error, covariance_error = _spread(means) / scale, _spread(covariances) / norm
+    else:
+        coarse = family.nodes(level - 1)
+        before = _moments_of(policy, images, coarse.theta, coarse.weights)
+        mean_error = 2 * (mean - before[0]).flatten(1).norm(dim=1) / scale
+        covariance_error = 2 * (covariance - before[1]).flatten(1).norm(dim=1) / norm
+    cell = 4 * size / count  # jumps of a few pixels may hide from every level
     return _ByNodes(
         mean,
         covariance,
-        2 * change + cell / scale,
-        2 * change_covariance + cell * size_of(images) / norm,
+        mean_error + cell / scale,
+        covariance_error + cell * size / norm,
         False,
-        nodes,
+        count,
     )
 
 
-def _sums(
-    policy: Augmentation, images: Tensor, family: NodeFamily, level: int
-) -> tuple[Tensor, Tensor, int]:
-    nodes = family.nodes(level)
-    moved = torch.cat(
-        [policy.apply(outer(images, len(theta)), theta) for theta in nodes.theta.split(512)]
-    ).flatten(2)
-    weights = nodes.weights.to(moved)
+def _spread(replicates: Tensor) -> Tensor:
+    """Bound of the error of the mean of replicates ``(R, N, ...)``, in norm, ``(N,)``."""
+    count = len(replicates)
+    gaps = (replicates - replicates.mean(0)).flatten(2).square().sum((0, 2))
+    return QUANTILE * (gaps / (count * (count - 1))).sqrt()
+
+
+def _moments_of(
+    policy: Augmentation, images: Tensor, theta: Tensor, weights: Tensor
+) -> tuple[Tensor, Tensor]:
+    moved = torch.cat([policy.apply(outer(images, len(part)), part) for part in theta.split(512)])
+    moved, weights = moved.flatten(2), weights.to(moved)
     mean = torch.einsum("k,knd->nd", weights, moved)
     rooted = weights.sqrt()[:, None, None] * (moved - mean)
-    covariance = torch.einsum("knd,kne->nde", rooted, rooted)
-    return mean.reshape(images.shape), covariance, len(nodes)
+    return mean.reshape(images.shape), torch.einsum("knd,kne->nde", rooted, rooted)
