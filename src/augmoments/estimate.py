@@ -29,7 +29,7 @@ class Estimate:
     Attributes:
         value: ``E[f]``, shape ``(N, ...)``.
         variance: ``Var[f]`` over the augmentation, same shape.
-        error: Absolute error bound of ``value`` (a 99% bound from replicates where the nodes are
+        error: Absolute error bound of ``value`` (a 99.5% bound from replicates where the nodes are
             randomised, the change from half the nodes where they are not), same shape.
         variance_error: The same for ``variance``.
         method: ``"exact"``, ``"cubature"``, ``"quasi-monte-carlo"`` or ``"monte-carlo"``.

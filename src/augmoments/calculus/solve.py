@@ -136,7 +136,7 @@ def _evaluate(policy: Augmentation, nodes: JointNodes, state: FactorState) -> So
 
 
 def _replicate_errors(state: FactorState, nodes: JointNodes) -> tuple[Tensor, Tensor]:
-    """99% bounds on the errors of the pooled mean and covariance, relative to their norms."""
+    """99.5% bounds on the errors of the pooled mean and covariance, relative to their norms."""
     blocks = nodes.replicates
     pairs = blocks * (blocks - 1)
     factor = state.factor.double().flatten(2).unflatten(1, (blocks, -1))
