@@ -30,6 +30,8 @@ class Operator(ABC):
 
     acts_on: Domain
     """``"space"``: alike on every channel; ``"channels"``: alike on every pixel; else both mix."""
+    mirrors: bool = False
+    """Whether mirroring the input just mirrors the output, for every fixed parameter."""
 
     @property
     @abstractmethod
@@ -50,11 +52,15 @@ class Operator(ABC):
             theta: Parameters, shape ``(B, P)``, float64.
 
         Returns:
-            Shape ``(B, n, C, H, W)``.
+            Shape ``(B, n, C', H', W')``, see :meth:`output_shape`.
         """
 
     def check_shape(self, shape: Shape) -> None:  # noqa: B027 - most take every shape
         """Raise :class:`~augmoments.errors.PolicyError` if images of ``shape`` cannot be taken."""
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Shape ``(C', H', W')`` of what comes out for images of ``shape``."""
+        return shape
 
     def pieces(self, low: float, high: float) -> Pieces | None:
         """Where in ``[low, high]`` the operator is a polynomial in its only parameter."""

@@ -37,6 +37,7 @@ def check_channels(name: str, shape: Shape) -> None:
 class Blend(Operator):
     r"""``f x + (1 - f) r(x)``, by request clamped to [0, 1], as torchvision does."""
 
+    mirrors = True
     clamp: bool = False
 
     @property
@@ -112,6 +113,7 @@ class Grayscale(Operator):
     """Gray in every channel where ``theta`` is 1."""
 
     acts_on = "channels"
+    mirrors = True
 
     @property
     def parameter(self) -> str:
@@ -135,6 +137,7 @@ class Standardisation(Operator):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     acts_on = "channels"
+    mirrors = True
 
     @property
     def parameter(self) -> str:

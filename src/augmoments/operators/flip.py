@@ -17,6 +17,7 @@ class Flip(Operator):
 
     axis: Literal["x", "y"]
     acts_on = "space"
+    mirrors = True
 
     @property
     def parameter(self) -> str:

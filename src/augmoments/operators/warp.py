@@ -79,7 +79,7 @@ class Resampling:
         return fill.expand(images.shape[-3]).reshape(-1, 1, 1)
 
     def sample(self, images: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        """Read ``images`` ``(B, n, C, H, W)`` at pixel coordinates ``x``, ``y`` ``(B, H, W)``."""
+        """Read ``images`` ``(B, n, C, H, W)`` at pixel coordinates ``x``, ``y`` ``(B, H', W')``."""
         groups, n, channels, height, width = images.shape
         if self.interpolation == "nearest":
             x, y = x.round(), y.round()
@@ -94,9 +94,10 @@ class Resampling:
                 padding_mode="zeros",
                 align_corners=False,
             )
-            return out.reshape(values.shape)
+            return out.reshape(*values.shape[:2], *x.shape[1:])
 
-        out = read(images.reshape(groups, n * channels, height, width)).reshape(images.shape)
+        out = read(images.reshape(groups, n * channels, height, width))
+        out = out.reshape(groups, n, channels, *x.shape[1:])
         fill = self.fill_like(images)
         if not self.masks_twice and not fill.any():
             return out
