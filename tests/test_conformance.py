@@ -145,7 +145,7 @@ def test_an_action_with_randomness_of_its_own_is_refused(generator):
 
 
 def test_a_wrong_domain_is_refused():
-    policy = random_power(Power(acts_on="space"), GAIN)
+    policy = random_power(Power(acts_on="space"), am.Discrete([0.5, 1.0]))
     check_operator_matrix(am.expected_operator(policy, (3, 4, 5)))
 
     class Mixing(Power):
@@ -180,8 +180,8 @@ def test_a_wrong_adjoint_is_refused():
 
 def test_a_sampler_with_another_law_is_refused():
     class Biased(type(am.RandomRotation(10))):
-        def draw(self, n, generator=None):
-            return super().draw(n, generator) * 1.1
+        def draw(self, shape, n, generator=None):
+            return super().draw(shape, n, generator) * 1.1
 
     with pytest.raises(AssertionError, match="in standard errors: rms"):
         check_samples(Biased(60, "bilinear"), IMAGES, draws=20_000)

@@ -74,7 +74,7 @@ def test_finite_laws_are_enumerated_for_any_function():
     assert found.method == "exact"
     torch.testing.assert_close(found.value.detach(), value, rtol=0, atol=1e-13)
     torch.testing.assert_close(found.variance.detach(), variance, rtol=0, atol=1e-13)
-    assert found.nodes == 2 * 3 * 2 * 2
+    assert found.nodes == 2 * 3 * (1 + 2)
 
 
 @pytest.mark.parametrize(

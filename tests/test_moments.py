@@ -88,7 +88,7 @@ class TestFiniteLaws:
         outcomes, weights = [], []
         atoms = [
             zip(law.values, law.probabilities, strict=True)
-            for law in (p.law for p in policy.parameters)
+            for law in (p.law for p in policy.parameters((1, 5, 4)))
         ]
         for draw in product(*(list(a) for a in atoms)):
             theta = torch.tensor([[value for value, _ in draw]], dtype=torch.float64)
@@ -154,7 +154,7 @@ class TestExpansions:
     def test_two_axes_against_gauss_nodes(self):
         x = images(1, 2, 3, 4)
         policy = am.RandomTranslation(x=am.Beta(2, 4, -1, 1.5), y=am.Triangular(-0.4, 0.8, 0.5))
-        nodes = NodeFamily(policy, 0).nodes(2)
+        nodes = NodeFamily(policy, (2, 3, 4), 0).nodes(2)
         outcomes = policy.apply(outer(x, len(nodes)), nodes.theta)
         assert_moments(am.moments(x, policy), *covariance_of(outcomes, nodes.weights), atol=1e-13)
 
@@ -174,7 +174,7 @@ class TestExpansions:
         policy = am.ColorJitter(
             am.Discrete([0.5, 1.5]), am.Discrete([0.7, 1.1]), am.Discrete([0.2, 1.9]), clamp=False
         )
-        nodes = NodeFamily(policy, 0).nodes(0)
+        nodes = NodeFamily(policy, (3, 2, 3), 0).nodes(0)
         assert nodes.method == "exact"
         assert len(nodes) == 6 * 8
         outcomes = policy.apply(outer(x, len(nodes)), nodes.theta)
@@ -281,7 +281,7 @@ def reference_by_rules(policy, x, nodes):
 
 def reference_by_points(policy, x, log2, seed):
     """Mean and covariance by many scrambled Sobol points, or by a fine grid."""
-    family = NodeFamily(policy, seed)
+    family = NodeFamily(policy, tuple(x.shape[1:]), seed)
     level = 0
     while len(family.nodes(level)) < 2**log2 and family.method != "exact":
         level += 1

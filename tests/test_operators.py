@@ -203,7 +203,7 @@ def test_colour_jitter_in_every_order(clamp):
 
 def test_colour_jitter_draws_every_order_and_factor():
     policy = am.ColorJitter(0.2, 0.3, 0.4)
-    drawn = policy.draw(6000, torch.Generator().manual_seed(0))
+    drawn = policy.draw((1, 4, 4), 6000, torch.Generator().manual_seed(0))
     assert torch.bincount(drawn[:, 0].long()).tolist() == pytest.approx([1000] * 6, abs=150)
     for column, half in ((1, 0.2), (2, 0.3), (3, 0.4)):
         assert drawn[:, column].min() == pytest.approx(1 - half, abs=0.01)

@@ -24,6 +24,7 @@ from augmoments.augmentations.explanation import Row
 from augmoments.errors import InputTypeError, LawError, PolicyError
 from augmoments.laws import Discrete, Law, LawLike, Uniform, as_law, bernoulli
 from augmoments.operators.base import Operator, Shape
+from augmoments.operators.choose import Action, choose
 from augmoments.operators.color import (
     Brightness,
     Contrast,
@@ -93,26 +94,24 @@ class ColorJitter(Augmentation):
         """All orders of the active factors; each is equally likely."""
         return tuple(permutations(range(len(self.jitters))))
 
-    @property
-    def parameters(self) -> tuple[Parameter, ...]:
+    def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
         order = Parameter(Discrete(range(factorial(len(self.jitters)))))
-        return (order, *(p for jitter in self.jitters for p in jitter.parameters))
+        return (order, *(p for jitter in self.jitters for p in jitter.parameters(shape)))
 
     @property
     def affine(self) -> bool:
         return not self.clamp
 
     def apply(self, images: Tensor, theta: Tensor) -> Tensor:
-        out = torch.empty_like(images)
-        for index, order in enumerate(self.orders):
-            chosen = theta[:, 0].round() == index
-            if not chosen.any():
-                continue
-            part = images[chosen.to(images.device)]
-            for step in order:
-                part = self.jitters[step].apply(part, theta[chosen, 1 + step, None])
-            out = out.index_put((chosen.nonzero()[:, 0].to(images.device),), part)
-        return out
+        def action(order: tuple[int, ...]) -> Action:
+            def in_order(part: Tensor, rows: Tensor) -> Tensor:
+                for step in order:
+                    part = self.jitters[step].apply(part, theta[rows, 1 + step, None])
+                return part
+
+            return in_order
+
+        return choose(images, theta[:, 0], [action(order) for order in self.orders])
 
     def rule(self, shape: Shape, n: int) -> Rule:
         require_affine(self)
@@ -122,9 +121,17 @@ class ColorJitter(Augmentation):
             return branches[0]
         return Mixture((1 / len(branches),) * len(branches), branches)
 
-    def check_shape(self, shape: Shape) -> None:
+    @property
+    def mirrors(self) -> bool:
+        return True
+
+    def jointly(self, shape: Shape) -> bool:
+        return self.clamp
+
+    def output_shape(self, shape: Shape) -> Shape:
         for jitter in self.jitters:
-            jitter.check_shape(shape)
+            jitter.output_shape(shape)
+        return shape
 
     def rows(self, shape: Shape) -> tuple[Row, ...]:
         rows = tuple(row for jitter in self.jitters for row in jitter.rows(shape))

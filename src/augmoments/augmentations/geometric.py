@@ -160,14 +160,14 @@ class RandomZoom(Sequence):
                 'y; use fill=0 or border="zeros".'
             )
         for step in self.steps:
-            low, high = step.parameters[0].law.support
+            low, high = step.drawn.support
             if low <= 0:
                 raise LawError(
                     f"RandomZoom: factors must be positive, these reach from {low:g} to {high:g}."
                 )
 
     @property
-    def steps(self) -> tuple[Augmentation, ...]:
+    def steps(self) -> tuple[Step, ...]:
         resampling = _resampling(self)
         if self.factor is not None:
             return (Step(Zoom("xy", resampling), as_law(self.factor, "factor"), "RandomZoom"),)

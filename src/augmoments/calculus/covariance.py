@@ -1,4 +1,4 @@
-r"""Implicit covariance matrices, one an image, held by a factor: :math:`V = F F^\top`."""
+r"""Implicit covariance matrices, one an image: :math:`V = F F^\top + \mathrm{diag}(d)`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.sparse.linalg import LinearOperator
+from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor
 
 from augmoments.checks import check_memory
 from augmoments.errors import InputError
+
+_SMALL = 1024
 
 
 class Eigenpairs(NamedTuple):
@@ -25,18 +27,30 @@ class Eigenpairs(NamedTuple):
 class Covariance:
     r"""The covariances of N augmented images, each ``(D, D)`` with ``D = C H W``.
 
-    Never formed: :math:`V_n = F_n F_n^\top` with a factor of J columns. Symmetric and positive
+    Never formed: :math:`V_n = F_n F_n^\top + \mathrm{diag}(d_n)` with a factor of J columns, and a
+    diagonal if the augmentation adds independent noise to every value. Symmetric and positive
     semidefinite by construction.
 
     Attributes:
         factor: The columns of F as images, shape ``(N, J, C, H, W)``.
+        noise: The diagonal d as images, ``(N, C, H, W)``, or ``None``.
     """
 
-    def __init__(self, factor: Tensor) -> None:
+    def __init__(self, factor: Tensor, noise: Tensor | None = None) -> None:
         self.factor = factor
+        self.noise = noise
 
     def __repr__(self) -> str:
-        return f"Covariance(shape={tuple(self.shape)}, rank<={min(self._flat.shape[1:])})"
+        rank = self._flat.shape[2] if self.noise is not None else min(self._flat.shape[1:])
+        return f"Covariance(shape={tuple(self.shape)}, rank<={rank})"
+
+    def __getitem__(self, index: Tensor | slice) -> Covariance:
+        """The covariances of some of the images."""
+        return Covariance(self.factor[index], None if self.noise is None else self.noise[index])
+
+    def to(self, dtype: torch.dtype) -> Covariance:
+        """The same in another floating-point type."""
+        return Covariance(self.factor.to(dtype), None if self.noise is None else self.noise.to(dtype))
 
     @property
     def shape(self) -> torch.Size:
@@ -61,25 +75,47 @@ class Covariance:
                 f"V @ z takes z of shape ({count}, {size}), ({count}, {size}, k) or "
                 f"{(count, *images)}, got {tuple(z.shape)}."
             )
-        return self._flat.mT @ (self._flat @ z)
+        out = self._flat.mT @ (self._flat @ z)
+        return out if self.noise is None else out + self.noise.flatten(1)[..., None] * z
 
     def diagonal(self) -> Tensor:
         """Variance of every pixel, ``(N, C, H, W)``."""
-        return self.factor.square().sum(1)
+        squares = self.factor.square().sum(1)
+        return squares if self.noise is None else squares + self.noise
 
     def trace(self) -> Tensor:
         """Total variance ``tr V``, ``(N,)``."""
-        return self.factor.square().flatten(1).sum(1)
+        return self.diagonal().flatten(1).sum(1)
 
     def frobenius_norm(self) -> Tensor:
         """``||V||_F``, ``(N,)``."""
         flat = self._flat
         gram = flat @ flat.mT if flat.shape[1] <= flat.shape[2] else flat.mT @ flat
-        return gram.square().sum((1, 2)).sqrt()
+        square = gram.square().sum((1, 2))
+        if self.noise is not None:
+            noise = self.noise.flatten(1)
+            square = square + (noise * (2 * flat.square().sum(1) + noise)).sum(1)
+        return square.sqrt()
 
     def root(self) -> Tensor:
-        """A root ``F`` with ``V = F F^T``, shape ``(N, D, J)``."""
-        return self._flat.mT
+        """A root ``R`` with ``V = R R^T``, shape ``(N, D, J)``, or ``(N, D, J + D)`` with noise."""
+        flat = self._flat
+        return flat.mT if self.noise is None else torch.cat([flat.mT, self._noise_root()], 2)
+
+    def _noise_root(self) -> Tensor:
+        assert self.noise is not None
+        count, size, _ = self.shape
+        needed = count * size**2 * self.factor.element_size()
+        check_memory(needed, "a root of the covariance with noise", "V @ z")
+        return self.noise.flatten(1).sqrt().diag_embed()
+
+    def projected_root(self, rows: Tensor) -> Tensor:
+        """Columns ``(N, J, K)``, ``P`` with ``P^T P = W V W^T`` for ``W`` ``(K, D)`` or ``(N, K, D)``."""
+        moved = self._flat @ rows.mT
+        if self.noise is None:
+            return moved
+        scaled = self.noise.flatten(1).sqrt()[..., None] * rows.mT
+        return torch.cat([moved, scaled], 1)
 
     def dense(self) -> Tensor:
         """The matrices themselves, ``(N, D, D)``.
@@ -90,7 +126,8 @@ class Covariance:
         count, size, _ = self.shape
         needed = count * size**2 * self.factor.element_size()
         check_memory(needed, "the dense covariance", "V @ z, V.eigh(k), V.diagonal() or V.root()")
-        return self._flat.mT @ self._flat
+        dense = self._flat.mT @ self._flat
+        return dense if self.noise is None else dense + self.noise.flatten(1).diag_embed()
 
     def eigh(self, k: int | None = None) -> Eigenpairs:
         """The ``k`` leading eigenpairs (all ``D`` by default), from the smaller Gram matrix.
@@ -106,6 +143,8 @@ class Covariance:
         k = size if k is None else k
         if not 1 <= k <= size:
             raise InputError(f"k must lie between 1 and D = {size}, got {k}.")
+        if self.noise is not None:
+            return self._eigh_with_noise(k)
         work = flat.double()
         if size <= columns:
             values, vectors = torch.linalg.eigh(work.mT @ work)
@@ -117,21 +156,39 @@ class Covariance:
         images = vectors.mT.reshape(count, k, *self.factor.shape[2:])
         return Eigenpairs(values.clamp_min(0).to(flat.dtype), images.to(flat.dtype))
 
+    def _eigh_with_noise(self, k: int) -> Eigenpairs:
+        """Eigenpairs of the whole matrix: directly if it is small or all are wanted, else Lanczos."""
+        count, size, _ = self.shape
+        images = (count, k, *self.factor.shape[2:])
+        if size <= _SMALL or k > size // 4:
+            values, vectors = torch.linalg.eigh(self.to(torch.float64).dense())
+            values, vectors = values.flip(-1)[:, :k], vectors.flip(-1)[..., :k]
+        else:
+            start = np.random.default_rng(0).standard_normal(size)
+            pairs = [eigsh(self.to_scipy(n), k, v0=start) for n in range(count)]
+            values = torch.stack([torch.from_numpy(w[::-1].copy()) for w, _ in pairs])
+            vectors = torch.stack([torch.from_numpy(v[:, ::-1].copy()) for _, v in pairs])
+        return Eigenpairs(
+            values.clamp_min(0).to(self.factor), vectors.mT.reshape(images).to(self.factor)
+        )
+
     def to_scipy(self, n: int = 0) -> LinearOperator:
         """Covariance of image ``n`` as a SciPy operator ``(D, D)``, for its iterative solvers."""
         flat = self._flat[n].detach().cpu()
         flat = (flat if flat.dtype == torch.float64 else flat.float()).numpy()
-        return _SciPyCovariance(flat)
+        noise = None if self.noise is None else self.noise[n].detach().cpu().flatten()
+        return _SciPyCovariance(flat, 0.0 if noise is None else noise.to(torch.float64).numpy())
 
 
 class _SciPyCovariance(LinearOperator):
-    def __init__(self, factor: np.ndarray) -> None:
+    def __init__(self, factor: np.ndarray, noise: np.ndarray | float) -> None:
         size = factor.shape[1]
         super().__init__(factor.dtype, (size, size))
         self._factor = factor
+        self._noise = np.broadcast_to(noise, (size,)).astype(factor.dtype)[:, None]
 
     def _matmat(self, X: np.ndarray) -> np.ndarray:
-        return self._factor.T @ (self._factor @ X)
+        return self._factor.T @ (self._factor @ X) + self._noise * X
 
     def _rmatmat(self, X: np.ndarray) -> np.ndarray:
         return self._matmat(X)

@@ -8,6 +8,7 @@ the number of images. Steps up to the last one that is not affine are taken imag
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Self
 
 import torch
@@ -16,7 +17,8 @@ from torch import Tensor
 from augmoments.augmentations.base import Augmentation
 from augmoments.calculus.expected_operator import average
 from augmoments.calculus.moments import check_policy
-from augmoments.calculus.solve import Plan, head_moments
+from augmoments.calculus.plan import Plan
+from augmoments.calculus.solve import head_moments
 from augmoments.calculus.state import DenseState, propagate
 from augmoments.checks import check_images, check_memory, check_targets
 from augmoments.errors import InputError, InputTypeError
@@ -32,7 +34,7 @@ class AugmentedMoments:
     """Moments of an infinitely augmented dataset and its targets, float64.
 
     Attributes:
-        mean: Mean augmented image, ``(C, H, W)``.
+        mean: Mean augmented image, ``(C', H', W')``.
         covariance: Total covariance of augmented images, between and within, ``(D, D)``.
         cross: Covariance of augmented images with targets, ``(D, K)``.
         target_mean: ``(K,)``.
@@ -133,23 +135,25 @@ class DatasetMoments:
         return self
 
     def _start(self, shape: Shape, columns: int, device: torch.device) -> None:
-        self.policy.check_shape(shape)
+        self.policy.output_shape(shape)
         self.shape = shape
-        self._size = shape[0] * shape[1] * shape[2]
+        self._plan = Plan.of(self.policy, shape, self.seed, self.max_nodes, float("inf"))
+        self._size = prod(self._plan.middle)
         total = self._size + columns
         check_memory(8 * 5 * total**2, "the covariance of a dataset", "smaller images")
-        self._plan = Plan.of(self.policy, shape, self.seed)
         self._mean = torch.zeros(total, dtype=torch.float64, device=device)
         self._scatter = torch.zeros(total, total, dtype=torch.float64, device=device)
 
     def _add(self, images: Tensor, targets: Tensor) -> None:
         assert self._plan is not None
         within = None
-        if self._plan.head is not None:
-            head = head_moments(images, self._plan, self.tol, self.max_nodes)
+        if self._plan.head:
+            head = head_moments(images, self._plan, self.tol)
             images = head.state.mean
             factor = head.state.factor.flatten(2).flatten(0, 1)
             within = factor.T @ factor
+            if head.state.noise is not None:
+                within.diagonal().add_(head.state.noise.flatten(1).sum(0))
             self._head_error = max(self._head_error, float(head.covariance_error.max()))
         rows = torch.cat([images.flatten(1), targets], 1)
         mean = rows.mean(0)
@@ -199,11 +203,11 @@ class DatasetMoments:
         """
         if self.shape is None or self._plan is None:
             raise InputError("No images yet: call update(images, targets) first.")
-        size, shape = self._size, self.shape
+        size, shape = self._size, self._plan.middle
         covariance = self._scatter / self.count
         start = DenseState(self._mean[:size].reshape(shape), covariance[:size, :size])
         state, error, nodes = _refine(start, self._plan, self.tol, self.max_nodes)
-        operator = average(self._plan.tail(1 if self._plan.exact_tail else nodes), shape)
+        operator = average(self._plan.rule(1 if self._plan.exact_tail else nodes), shape)
         targets = covariance[:size, size:].T.reshape(-1, *shape)
         cross = operator.linear(targets).flatten(1).T
         return AugmentedMoments(
@@ -254,13 +258,13 @@ def _refine(
 ) -> tuple[DenseState, float, int]:
     """Double the nodes until the last two changes of the covariance say that it is known."""
     if plan.exact_tail:
-        rule = plan.tail(1)
+        rule = plan.rule(1)
         return propagate(rule, start), 0.0, sum(len(leaf) for leaf in leaves(rule))
     n = _FIRST_NODES
-    before, earlier = propagate(plan.tail(n), start), None
+    before, earlier = propagate(plan.rule(n), start), None
     while True:
         n *= 2
-        after = propagate(plan.tail(n), start)
+        after = propagate(plan.rule(n), start)
         norm = after.covariance.norm().clamp_min(1e-300)
         change = float((after.covariance - before.covariance).norm() / norm)
         error = change + (earlier or 0.0) / 4

@@ -16,11 +16,12 @@ from torch import Tensor
 
 from augmoments.augmentations.base import Augmentation
 from augmoments.checks import check_images, check_memory
-from augmoments.errors import InputError
+from augmoments.errors import InputError, PolicyError
 from augmoments.operators.base import Shape
+from augmoments.operators.kronecker import KroneckerSum
 from augmoments.operators.piecewise import combined_warp
 from augmoments.operators.warp import Warp
-from augmoments.rules import Mixture, Product, QuadraticRule, Rule
+from augmoments.rules import Mixture, Product, QuadraticRule, Rule, leaves
 
 _TILE_BYTES = 410_000
 _TILES = 4
@@ -31,27 +32,21 @@ class ExpectedOperator(ABC):
     """The average of a random affine operator; apply it with ``operator @ images``.
 
     Attributes:
-        shape: ``(C, H, W)`` of the images it takes and gives.
+        shape: ``(C, H, W)`` of the images it takes.
+        output_shape: ``(C', H', W')`` of those it gives.
     """
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, output_shape: Shape) -> None:
         self.shape = shape
+        self.output_shape = output_shape
 
     def __matmul__(self, images: Tensor) -> Tensor:
         """``E[M] x + E[b]`` for images ``(N, C, H, W)`` or ``(C, H, W)``; dtype is kept."""
-        return self._on_batch(images, self.apply)
+        return _on_batch(images, self.apply, self.shape)
 
     def adjoint(self, images: Tensor) -> Tensor:
-        """``E[M]^T y`` for images ``(N, C, H, W)`` or ``(C, H, W)``."""
-        return self._on_batch(images, self.transpose)
-
-    def _on_batch(self, images: Tensor, action: Callable[[Tensor], Tensor]) -> Tensor:
-        batch = check_images(images, value_range=None)
-        if tuple(batch.shape[1:]) != self.shape:
-            raise InputError(
-                f"This operator acts on images of shape {self.shape}, got {tuple(batch.shape[1:])}."
-            )
-        return action(batch).reshape(images.shape)
+        """``E[M]^T y`` for images ``(N, C', H', W')`` or ``(C', H', W')``."""
+        return _on_batch(images, self.transpose, self.output_shape)
 
     def apply(self, images: Tensor) -> Tensor:
         """``E[M] x + E[b]`` on a batch that has been checked."""
@@ -68,7 +63,7 @@ class ExpectedOperator(ABC):
 
     @abstractmethod
     def matrix(self) -> sp.csr_array:
-        """``E[M]`` as a sparse matrix ``(D, D)``, ``D = C H W`` with W running fastest."""
+        """``E[M]`` as a sparse matrix ``(D', D)``, ``D = C H W`` with W running fastest."""
 
     @abstractmethod
     def _offset(self) -> Tensor:
@@ -76,7 +71,7 @@ class ExpectedOperator(ABC):
 
     @cached_property
     def offset(self) -> Tensor:
-        """``E[b]``, shape ``(C, H, W)``, float64."""
+        """``E[b]``, shape ``(C', H', W')``, float64."""
         return self._offset()
 
     @cached_property
@@ -94,7 +89,7 @@ class SpatialOperator(ExpectedOperator):
     """The same sparse matrix ``(HW, HW)`` on every channel."""
 
     def __init__(self, shape: Shape, plane: sp.csr_array, offset: Tensor) -> None:
-        super().__init__(shape)
+        super().__init__(shape, shape)
         self.plane = plane
         self._shift = offset
         self._cache: dict[tuple[torch.dtype, torch.device, bool], Tensor] = {}
@@ -126,11 +121,35 @@ class SpatialOperator(ExpectedOperator):
         return self._shift
 
 
+class KroneckerOperator(ExpectedOperator):
+    r"""A sum :math:`\sum_r A_r X B_r^\top` on every channel."""
+
+    def __init__(
+        self, shape: Shape, output_shape: Shape, terms: KroneckerSum, offset: Tensor
+    ) -> None:
+        super().__init__(shape, output_shape)
+        self.terms = terms
+        self._shift = offset
+
+    def linear(self, images: Tensor) -> Tensor:
+        return self.terms.apply(images)
+
+    def transpose(self, images: Tensor) -> Tensor:
+        return self.terms.transpose(images)
+
+    def matrix(self) -> sp.csr_array:
+        plane = self.terms.matrix()
+        return sp.csr_array(sp.kron(sp.eye_array(self.shape[0]), plane, format="csr"))
+
+    def _offset(self) -> Tensor:
+        return self._shift
+
+
 class CombinedOperator(ExpectedOperator):
     r"""The finite combination :math:`\sum_k g_k A_k` of a rule's operators."""
 
     def __init__(self, shape: Shape, rule: QuadraticRule) -> None:
-        super().__init__(shape)
+        super().__init__(shape, rule.operator.output_shape(shape))
         self.rule = rule
 
     def linear(self, images: Tensor) -> Tensor:
@@ -138,7 +157,7 @@ class CombinedOperator(ExpectedOperator):
         return torch.einsum("k,k...->...", self.rule.weights.to(images), columns)
 
     def transpose(self, images: Tensor) -> Tensor:
-        probe = torch.zeros_like(images)
+        probe = images.new_zeros(len(images), *self.shape)
         (gradient,) = torch.func.vjp(self.linear, probe)[1](images)
         return gradient
 
@@ -174,7 +193,7 @@ class ChainedOperator(ExpectedOperator):
     """Independent steps: the product of their averages, the first one applied first."""
 
     def __init__(self, shape: Shape, steps: tuple[ExpectedOperator, ...]) -> None:
-        super().__init__(shape)
+        super().__init__(shape, steps[-1].output_shape if steps else shape)
         self.steps = steps
 
     def apply(self, images: Tensor) -> Tensor:
@@ -208,7 +227,7 @@ class AveragedOperator(ExpectedOperator):
     def __init__(
         self, shape: Shape, weights: tuple[float, ...], branches: tuple[ExpectedOperator, ...]
     ) -> None:
-        super().__init__(shape)
+        super().__init__(shape, branches[0].output_shape)
         self.weights = weights
         self.branches = branches
 
@@ -243,7 +262,8 @@ def expected_operator(policy: Augmentation, shape: Shape) -> ExpectedOperator:
         An operator: ``operator @ images``, ``.adjoint(images)``, ``.matrix()``, ``.offset``.
 
     Raises:
-        PolicyError: The policy is not affine, or does not take images of this shape.
+        PolicyError: The policy is not affine, its average has no closed form, or it does not take
+            images of this shape.
 
     Example:
         >>> import augmoments as am
@@ -256,8 +276,14 @@ def expected_operator(policy: Augmentation, shape: Shape) -> ExpectedOperator:
         Balestriero, Misra, LeCun (2022), theorem 1: E[T(x)] is linear in the image.
     """
     shape = check_shape(shape)
-    policy.check_shape(shape)
-    return average(policy.rule(shape, 1), shape)
+    policy.output_shape(shape)
+    rule = policy.rule(shape, 1)
+    if not has_exact_mean(rule):
+        raise PolicyError(
+            f"The average of {policy} has no closed form: use moments(images, policy), which tells "
+            "its error."
+        )
+    return average(rule, shape)
 
 
 def check_shape(shape: Shape) -> Shape:
@@ -275,20 +301,48 @@ def average(rule: Rule, shape: Shape) -> ExpectedOperator:
     """
     match rule:
         case Product(factors=factors):
-            return ChainedOperator(shape, tuple(average(factor, shape) for factor in factors))
+            steps, here = [], shape
+            for factor in factors:
+                steps.append(average(factor, here))
+                here = steps[-1].output_shape
+            return ChainedOperator(shape, tuple(steps))
         case Mixture(weights=weights, branches=branches):
             return AveragedOperator(shape, weights, tuple(average(b, shape) for b in branches))
-        case QuadraticRule(operator=Warp() as warp):
-            if rule.expectation is not None:
-                mean = rule.expectation()
-            else:
-                points, weights = rule.points[:, 0].numpy(), rule.weights.numpy()
-                mean = combined_warp(warp, points, weights, shape)
-            mask = torch.from_numpy(mean.mask).reshape(shape[1:])
-            fill = warp.resampling.fill_like(torch.zeros(shape, dtype=torch.float64))
-            return SpatialOperator(shape, mean.matrix, fill * (1 - mask))
         case QuadraticRule():
-            return CombinedOperator(shape, rule)
+            return _leaf(rule, shape)
+
+
+def has_exact_mean(rule: Rule) -> bool:
+    """Whether the average of the random operator is known in closed form."""
+    return all(leaf.exact or leaf.expectation for leaf in leaves(rule))
+
+
+def _leaf(rule: QuadraticRule, shape: Shape) -> ExpectedOperator:
+    operator = rule.operator
+    if rule.expectation is not None:
+        mean = rule.expectation()
+    elif isinstance(operator, Warp):
+        points, weights = rule.points[:, 0].numpy(), rule.weights.numpy()
+        mean = combined_warp(operator, points, weights, shape)
+    else:
+        return CombinedOperator(shape, rule)
+    output_shape = operator.output_shape(shape)
+    fill = operator.fill_like(torch.zeros(shape, dtype=torch.float64))
+    mask = mean.mask() if isinstance(mean, KroneckerSum) else torch.from_numpy(mean.mask)
+    offset = fill * (1 - mask.reshape(output_shape[1:]))
+    if isinstance(mean, KroneckerSum):
+        return KroneckerOperator(shape, output_shape, mean, offset)
+    return SpatialOperator(shape, mean.matrix, offset)
+
+
+def _on_batch(images: Tensor, action: Callable[[Tensor], Tensor], shape: Shape) -> Tensor:
+    batch = check_images(images, value_range=None)
+    if tuple(batch.shape[1:]) != shape:
+        raise InputError(
+            f"This operator acts on images of shape {shape}, got {tuple(batch.shape[1:])}."
+        )
+    out = action(batch)
+    return out.reshape(*images.shape[:-3], *out.shape[1:])
 
 
 def _multiply_rows(matrix: Tensor, rows: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from augmoments.calculus.moments import check_policy
 from augmoments.calculus.nodes import QUANTILE, JointNodes, NodeFamily
 from augmoments.errors import InputError, ModelError
 from augmoments.estimate import Estimate, rounding
-from augmoments.operators.base import outer
+from augmoments.operators.base import Shape, outer
 
 Indexed = Callable[[Tensor, Tensor], Tensor]
 Progress = Callable[[int, int], None]
@@ -34,8 +34,9 @@ def integrate(
     check_policy(policy)
     if not 0 < tol < 1:
         raise InputError(f"tol must lie between 0 and 1, got {tol!r}.")
-    policy.check_shape(tuple(images.shape[1:]))  # type: ignore[arg-type]
-    family = NodeFamily(policy, seed)
+    shape: Shape = tuple(images.shape[1:])  # type: ignore[assignment]
+    policy.output_shape(shape)
+    family = NodeFamily(policy, shape, seed, max_nodes)
     parts, done = [], 0
     for index in torch.arange(len(images)).split(256):
         parts.append(_refine(fn, images, index, policy, family, tol, max_nodes))
@@ -89,7 +90,7 @@ def _first_level(family: NodeFamily) -> int:
     Replicates know theirs. Between pieces where the action is a polynomial one change tells it;
     elsewhere it takes two, because halving a cell can miss a kink.
     """
-    if family.method == "quasi-monte-carlo":
+    if family.replicated:
         return 0
     return 1 if family.polynomial else 2
 

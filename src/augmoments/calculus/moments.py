@@ -12,7 +12,9 @@ from torch import Tensor
 
 from augmoments.augmentations.base import Augmentation
 from augmoments.calculus.covariance import Covariance
-from augmoments.calculus.solve import Plan, Solution, solve
+from augmoments.calculus.plan import Plan
+from augmoments.calculus.solve import Solution, solve
+from augmoments.calculus.state import FactorState
 from augmoments.checks import check_images, check_memory
 from augmoments.errors import InputError, InputTypeError
 from augmoments.estimate import Method, rounding
@@ -20,6 +22,7 @@ from augmoments.operators.base import Shape
 from augmoments.rules import leaves
 
 _BYTES_AT_ONCE = 256 * 2**20
+_BUDGET = 2**27  # values of the columns of one image that a tail may take
 
 
 class Errors(NamedTuple):
@@ -66,7 +69,7 @@ class Moments:
         return replace(
             self,
             mean=self.mean[index],
-            covariance=Covariance(self.covariance.factor[index]),
+            covariance=self.covariance[index],
             error=Errors(self.error.mean[index], self.error.covariance[index]),
         )
 
@@ -143,19 +146,21 @@ def moments(
     if not 0 < tol < 1:
         raise InputError(f"tol must lie between 0 and 1, got {tol!r}.")
     shape: Shape = tuple(batch.shape[1:])  # type: ignore[assignment]
-    policy.check_shape(shape)
-    plan = Plan.of(policy, shape, seed)
+    policy.output_shape(shape)
+    plan = Plan.of(policy, shape, seed, max_nodes, _BUDGET)
     half = batch.dtype in (torch.float16, torch.bfloat16)
     work = batch.float() if half else batch
     parts: list[Solution] = []
     for chunk in work.split(_images_at_once(work, plan)):
-        parts.append(solve(chunk, plan, tol, max_nodes))
+        parts.append(solve(chunk, plan, tol))
         if progress is not None:
             progress(sum(len(part.mean_error) for part in parts), len(work))
     floor = rounding(batch.dtype, max(shape[1:]))
     return Moments(
         mean=torch.cat([part.state.mean for part in parts]).to(batch.dtype),
-        covariance=Covariance(_stack([part.state.factor for part in parts]).to(batch.dtype)),
+        covariance=Covariance(
+            _stack([part.state.factor for part in parts]), _noise([part.state for part in parts])
+        ).to(batch.dtype),
         method=plan.method,
         mean_method=plan.mean_method,
         error=Errors(
@@ -173,9 +178,8 @@ def _cancelled(solution: Solution) -> Tensor:
     A covariance that is zero but for rounding counts as known.
     """
     with torch.no_grad():
-        covariance = Covariance(solution.state.factor)
-        norm = covariance.frobenius_norm()
-        noise = solution.state.noise
+        norm = solution.state.covariance.frobenius_norm()
+        noise = solution.state.roundoff
         share = noise / norm.clamp_min(torch.finfo(norm.dtype).tiny).sqrt()
         return torch.where(norm > noise.square(), 2 * share + share.square(), 0.0)
 
@@ -193,14 +197,19 @@ def check_policy(policy: object) -> None:
 def _images_at_once(images: Tensor, plan: Plan) -> int:
     """How many images fit into the working memory with all their columns."""
     size = images[0].numel()
-    columns = len(plan.head.nodes(2)) if plan.head else 0
+    columns = len(plan.nodes.nodes(2)) if plan.nodes else 0
     widest = max(columns, 1)
-    for leaf in leaves(plan.tail(64)):
+    for leaf in leaves(plan.rule(64)):
         columns = len(leaf) * (min(columns, size) + 1)
         widest = max(widest, columns)
     needed = 3 * widest * size * images.element_size()
     check_memory(needed, "the covariance of one image", "smaller images or a policy of fewer steps")
     return max(1, _BYTES_AT_ONCE // needed)
+
+
+def _noise(states: list[FactorState]) -> Tensor | None:
+    found = [state.noise for state in states if state.noise is not None]
+    return torch.cat(found) if found else None
 
 
 def _stack(factors: list[Tensor]) -> Tensor:

@@ -7,7 +7,8 @@ linear or not. Three kinds:
 - *grid*: the product of one-dimensional rules, Gauss nodes between the points where the action
   is known to be a polynomial in a parameter, generalised midpoint nodes elsewhere;
 - *Sobol*: scrambled low-discrepancy points, in independent replicates that tell the error; finite
-  laws are enumerated as long as their outcomes are few. (Replicates may agree on how many points
+  laws are enumerated as long as their outcomes are few. Actions that draw numbers of their own
+  get seeds, which makes the answer a Monte Carlo estimate. (Replicates may agree on how many points
   fall on either side of a jump, and be wrong together.)
 """
 
@@ -21,15 +22,16 @@ import torch
 from scipy.stats import qmc
 from torch import Tensor
 
-from augmoments.augmentations.base import Augmentation, Parameter
+from augmoments.augmentations.base import Augmentation, Parameter, independent
 from augmoments.errors import InputError
 from augmoments.estimate import Method
-from augmoments.laws import ContinuousLaw, Discrete, Nodes
-from augmoments.rules import gauss_nodes
+from augmoments.laws import ContinuousLaw
+from augmoments.laws.joint import JointAtoms, JointLaw, Seed
+from augmoments.operators.base import Shape
+from augmoments.rules import MOST_ATOMS, gauss_nodes
 
 REPLICATES = 8
 QUANTILE = 4.03  # Student's t with REPLICATES - 1 degrees of freedom exceeds it once in 200 times
-_MOST_ATOMS = 4096
 _LARGEST_GRID = 4096
 _MOST_OUTCOMES = 16
 _POLYNOMIAL_DEGREE = 4  # fourth moments of actions that are linear in the parameter
@@ -58,76 +60,102 @@ class NodeFamily:
     replicate (Sobol); finite laws have all their atoms at every level, unless they are many.
     """
 
-    def __init__(self, policy: Augmentation, seed: int) -> None:
+    def __init__(self, policy: Augmentation, shape: Shape, seed: int, max_nodes: int = 0) -> None:
         if seed < 0:
             raise InputError(f"seed must not be negative, got {seed}.")
-        self.parameters = policy.parameters
+        self.policy = policy
+        self.shape = shape
         self.seed = seed
-        self._affine = policy.affine
-        finite = prod(len(p.law.values) for p in self.parameters if isinstance(p.law, Discrete))
-        self._few = finite <= _MOST_OUTCOMES
-        self._continuous = [p for p in self.parameters if not isinstance(p.law, Discrete)]
+        self.parameters = policy.parameters(shape)
+        self.method = self._choose(max(MOST_ATOMS, max_nodes))
+
+    def _choose(self, most: int) -> Method:
+        if self.policy.outcomes(self.shape) <= most:
+            return "exact"
+        laws = [parameter.law for parameter in self.parameters]
+        if any(isinstance(law, Seed) for law in laws):
+            return "monte-carlo"
+        if any(isinstance(law, JointLaw) and law.count == np.inf for law in laws):
+            return "quasi-monte-carlo"
         level = 2 if self._free else 1  # from which on a grid can tell its error
-        sizes = [len(_nodes_1d(parameter, level).points) for parameter in self._continuous]
-        if not self._continuous and finite <= _MOST_ATOMS:
-            self.method: Method = "exact"
-        elif finite * prod(sizes) <= _LARGEST_GRID and len(self._free) <= 1:
-            self.method = "cubature"
-        else:
-            self.method = "quasi-monte-carlo"
+        continuous = [p for p in self.parameters if isinstance(p.law, ContinuousLaw)]
+        finite = prod(p.count for p in self.parameters if not isinstance(p.law, ContinuousLaw))
+        if not continuous or len(self._free) > 1 or finite > _LARGEST_GRID:
+            return "quasi-monte-carlo"
+        sizes = [len(_nodes_1d(parameter, level).points) for parameter in continuous]
+        return "cubature" if finite * prod(sizes) <= _LARGEST_GRID else "quasi-monte-carlo"
 
     @property
     def _free(self) -> list[Parameter]:
         """Continuous parameters in which the action is not known to be a polynomial."""
-        return [parameter for parameter in self._continuous if parameter.pieces is None]
+        return [p for p in self.parameters if isinstance(p.law, ContinuousLaw) and p.pieces is None]
+
+    @property
+    def replicated(self) -> bool:
+        """Whether the nodes come in replicates that tell the error."""
+        return self.method in ("quasi-monte-carlo", "monte-carlo")
 
     @property
     def polynomial(self) -> bool:
         """Whether the grid integrates products of up to four images without error."""
-        return self._affine and self.method != "quasi-monte-carlo" and not self._free
+        return self.policy.affine and not self.replicated and not self._free
 
     def nodes(self, level: int) -> JointNodes:
         """The nodes at ``level`` >= 0."""
-        if self.method == "quasi-monte-carlo":
+        if self.replicated:
             return self._sobol(4 + level)
-        rules = [_nodes_1d(parameter, level) for parameter in self.parameters]
-        theta = _product([rule.points for rule in rules])
-        weights = _product([rule.weights for rule in rules]).prod(1)
-        return JointNodes(theta, weights, self.method)
+        if self.method == "exact":
+            points, weights = self.policy.atoms(self.shape)
+        else:
+            points, weights = independent([_nodes_1d(p, level) for p in self.parameters])
+        return JointNodes(torch.from_numpy(points), torch.from_numpy(weights), self.method)
 
     def _sobol(self, log2: int) -> JointNodes:
         """Points of the parameters that are not enumerated, for each outcome of those that are."""
-        enumerated = [isinstance(p.law, Discrete) and self._few for p in self.parameters]
-        outcomes = [_nodes_1d(p, 0) for p, e in zip(self.parameters, enumerated, strict=True) if e]
-        values = _product([outcome.points for outcome in outcomes])
-        shares = _product([outcome.weights for outcome in outcomes]).prod(1)
-        drawn = [p.law for p, e in zip(self.parameters, enumerated, strict=True) if not e]
+        enumerated = self._enumerated()
+        outcomes = independent(
+            [p.atoms() for p, e in zip(self.parameters, enumerated, strict=True) if e]
+        )
+        shares = torch.from_numpy(outcomes.weights)
+        drawn = [p for p, e in zip(self.parameters, enumerated, strict=True) if not e]
+        columns = torch.tensor(
+            [e for p, e in zip(self.parameters, enumerated, strict=True) for _ in range(p.width)]
+        )
         log2 -= int(np.log2(len(shares)))
-        theta = torch.empty(REPLICATES, len(shares), 2**log2, len(enumerated), dtype=torch.float64)
-        theta[..., torch.tensor(enumerated)] = values[:, None]
+        theta = torch.empty(REPLICATES, len(shares), 2**log2, len(columns), dtype=torch.float64)
+        theta[..., columns] = torch.from_numpy(outcomes.points)[:, None]
         for replicate in range(REPLICATES):
-            rng = np.random.default_rng([self.seed, replicate])
-            points = qmc.Sobol(len(drawn), scramble=True, rng=rng).random_base2(log2)
-            columns = [law.ppf(u) for law, u in zip(drawn, points.T, strict=True)]
-            theta[replicate, ..., ~torch.tensor(enumerated)] = torch.from_numpy(
-                np.stack(columns, 1)
-            )
+            theta[replicate, ..., ~columns] = _scrambled(drawn, log2, [self.seed, replicate])
         weights = (shares / (REPLICATES * 2**log2))[None, :, None].expand(theta.shape[:-1])
         return JointNodes(theta.flatten(0, 2), weights.flatten(), self.method, REPLICATES)
 
+    def _enumerated(self) -> list[bool]:
+        """The finite laws with the fewest outcomes, as long as all combinations are few."""
+        chosen, total = [False] * len(self.parameters), 1.0
+        for index in np.argsort([p.count for p in self.parameters], kind="stable"):
+            total *= self.parameters[index].count
+            if total > _MOST_OUTCOMES:
+                break
+            chosen[index] = True
+        return chosen
 
-def _nodes_1d(parameter: Parameter, level: int) -> Nodes:
-    law, pieces = parameter
-    if isinstance(law, Discrete):
-        return law.atoms
-    assert isinstance(law, ContinuousLaw)
+
+def _scrambled(parameters: list[Parameter], log2: int, seed: list[int]) -> Tensor:
+    """``2**log2`` scrambled Sobol points of several parameters, side by side."""
+    ends = np.cumsum([0, *(parameter.dimension for parameter in parameters)])
+    sobol = qmc.Sobol(int(ends[-1]), scramble=True, rng=np.random.default_rng(seed))
+    u = sobol.random_base2(log2)
+    columns = [p.ppf(u[:, i:j]) for p, i, j in zip(parameters, ends[:-1], ends[1:], strict=True)]
+    return torch.from_numpy(np.concatenate(columns, 1).astype(float))
+
+
+def _nodes_1d(parameter: Parameter, level: int) -> JointAtoms:
+    law, pieces = parameter.law, parameter.pieces
+    if not isinstance(law, ContinuousLaw):
+        return parameter.atoms()
     if pieces is None:
-        return law.cells(16 * 2**level)
-    return gauss_nodes(law, pieces, _POLYNOMIAL_DEGREE * pieces.degree, refine=2**level)
-
-
-def _product(columns: list[np.ndarray]) -> Tensor:
-    if not columns:
-        return torch.ones(1, 0, dtype=torch.float64)
-    grid = np.stack(np.meshgrid(*columns, indexing="ij"), -1)
-    return torch.from_numpy(grid.reshape(-1, len(columns)))
+        points, weights = law.cells(16 * 2**level)
+    else:
+        order = _POLYNOMIAL_DEGREE * pieces.degree
+        points, weights = gauss_nodes(law, pieces, order, refine=2**level)
+    return JointAtoms(points[:, None], weights)

@@ -1,9 +1,7 @@
-"""From images and a policy to mean and covariance: the plan, and its refinement to a tolerance.
+"""From images and a plan to mean and covariance, refined to a tolerance.
 
-A policy splits into a *head*, up to its last step that is not affine, and an affine *tail*. The
-head is evaluated at nodes over the joint law of its parameters; the tail moves means and factors
-by its quadratic rules. Each image is refined until its own estimated error is small enough, so
-that its result does not depend on the images beside it.
+Each image is refined until its own estimated error is small enough, so that its result does not
+depend on the images beside it.
 """
 
 from __future__ import annotations
@@ -16,55 +14,15 @@ import torch
 from torch import Tensor
 
 from augmoments.augmentations.base import Augmentation
-from augmoments.augmentations.compose import Compose
-from augmoments.calculus.covariance import Covariance
-from augmoments.calculus.nodes import QUANTILE, JointNodes, NodeFamily
+from augmoments.calculus.nodes import QUANTILE, JointNodes
+from augmoments.calculus.plan import Plan
 from augmoments.calculus.state import FactorState, propagate
-from augmoments.estimate import Method, weakest
-from augmoments.operators.base import Shape, outer
-from augmoments.rules import IDENTITY, Product, Rule, leaves
+from augmoments.operators.base import outer
+from augmoments.rules import leaves
 
 _FIRST_NODES = 16
 _BYTES_AT_ONCE = 256 * 2**20
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How the moments of a policy are found."""
-
-    head: NodeFamily | None
-    """Nodes for the part up to the last step that is not affine."""
-    head_policy: Augmentation | None
-    tail: Callable[[int], Rule]
-    """The rule of the affine rest, given a number of nodes a parameter."""
-    method: Method
-
-    @classmethod
-    def of(cls, policy: Augmentation, shape: Shape, seed: int) -> Plan:
-        """Split ``policy`` for images of ``shape``."""
-        first, rest = policy.split()
-        head_policy = Compose(first) if first else None
-        head = NodeFamily(head_policy, seed) if head_policy is not None else None
-
-        def tail(n: int) -> Rule:
-            return Product(tuple(part.rule(shape, n) for part in rest))
-
-        exact = all(leaf.exact for leaf in leaves(tail(1)))
-        method = weakest("exact" if exact else "cubature", head.method if head else "exact")
-        return cls(head, head_policy, tail, method)
-
-    @property
-    def mean_method(self) -> Method:
-        """How the mean is found: exactly in more cases than the covariance."""
-        closed = all(leaf.exact or leaf.expectation for leaf in leaves(self.tail(1)))
-        return weakest(
-            "exact" if closed else "cubature", self.head.method if self.head else "exact"
-        )
-
-    @property
-    def exact_tail(self) -> bool:
-        """Whether the tail's moments are exact at any number of nodes."""
-        return all(leaf.exact for leaf in leaves(self.tail(1)))
+_EXACTLY = 2**24  # values of a factor whose Gram matrix is computed in float64
 
 
 @dataclass(frozen=True)
@@ -80,21 +38,21 @@ class Solution:
     """Evaluations of the policy an image, the most over the batch."""
 
 
-def solve(images: Tensor, plan: Plan, tol: float, max_nodes: int) -> Solution:
-    """Moments of a batch to a relative error of ``tol``, as far as ``max_nodes`` nodes carry."""
-    solution = head_moments(images, plan, tol, max_nodes)
-    if plan.tail(1) == IDENTITY:
+def solve(images: Tensor, plan: Plan, tol: float) -> Solution:
+    """Moments of a batch to a relative error of ``tol``, as far as the nodes carry."""
+    solution = head_moments(images, plan, tol)
+    if not plan.tail:
         return solution
 
     def move(state: FactorState, level: int) -> Solution:
-        rule = plan.tail(_FIRST_NODES * 2**level)
+        rule = plan.rule(_FIRST_NODES * 2**level)
         unknown = images.new_full((len(state.mean),), torch.nan)
         parts = leaves(rule)
         known = all(leaf.exact or leaf.expectation for leaf in parts)
         mean_error = torch.zeros_like(unknown) if known else unknown
         return Solution(propagate(rule, state), mean_error, unknown, sum(map(len, parts)))
 
-    tail = _refine(move, solution.state, tol / 2, max_nodes, plan.exact_tail)
+    tail = _refine(move, solution.state, tol / 2, plan.max_nodes, plan.exact_tail)
     return Solution(
         tail.state,
         solution.mean_error + tail.mean_error,
@@ -103,67 +61,90 @@ def solve(images: Tensor, plan: Plan, tol: float, max_nodes: int) -> Solution:
     )
 
 
-def head_moments(images: Tensor, plan: Plan, tol: float, max_nodes: int) -> Solution:
+def head_moments(images: Tensor, plan: Plan, tol: float) -> Solution:
     """Moments after the head of a plan; without a head the images are certain."""
     eps = torch.finfo(images.dtype).eps
     tolerance = 8 * eps if plan.method == "exact" else max(0.01 * tol, 8 * eps)
     start = FactorState.certain(images, tolerance)
-    if plan.head is None or plan.head_policy is None:
+    nodes, policy = plan.nodes, plan.policy
+    if nodes is None or policy is None:
         nothing = images.new_zeros(len(images))
         return Solution(start, nothing, nothing, 0)
-    head, policy = plan.head, plan.head_policy
 
     def evaluate(state: FactorState, level: int) -> Solution:
-        return _evaluate(policy, head.nodes(level), state)
+        known = None if plan.head_mean is None else plan.head_mean.apply(state.mean)
+        return _evaluate(policy, nodes.nodes(level), state, known)
 
-    return _refine(evaluate, start, tol / 2, max_nodes, head.method == "exact")
+    return _refine(evaluate, start, tol / 2, plan.max_nodes, nodes.method == "exact")
 
 
-def _evaluate(policy: Augmentation, nodes: JointNodes, state: FactorState) -> Solution:
-    """Mean and factor from the nodes; errors from replicates, if there are any."""
+def _evaluate(
+    policy: Augmentation, nodes: JointNodes, state: FactorState, known: Tensor | None
+) -> Solution:
+    """Mean, factor and noise from the nodes; errors from replicates, if there are any.
+
+    A mean that is ``known`` takes the place of that of the nodes.
+    """
     images = state.mean
-    columns = policy.apply(outer(images, len(nodes)), nodes.theta).transpose(0, 1)
-    weights = nodes.weights.to(images)
-    mean = torch.einsum("k,nk...->n...", weights, columns)
+    columns, noises = policy.conditional(outer(images, len(nodes)), nodes.theta)
+    columns, weights = columns.transpose(0, 1), nodes.weights.to(images)
+    mean = torch.einsum("k,nk...->n...", weights, columns) if known is None else known
     factor = weights.sqrt()[:, None, None, None] * (columns - mean[:, None])
-    moved = replace(state, mean=mean, factor=factor)
+    noise = None if noises is None else torch.einsum("k,kn...->n...", weights, noises)
+    moved = replace(state, mean=mean, factor=factor, noise=noise)
     if nodes.replicates == 1:
         unknown = images.new_full((len(images),), torch.nan)
-        return Solution(moved, unknown, unknown, len(nodes))
+        nothing = unknown if known is None else torch.zeros_like(unknown)
+        return Solution(moved, nothing, unknown, len(nodes))
     with torch.no_grad():
-        mean_error, covariance_error = _replicate_errors(moved, nodes)
+        mean_error, covariance_error = _replicate_errors(moved, nodes, noises)
+    if known is not None:
+        mean_error = torch.zeros_like(mean_error)
     return Solution(moved, mean_error, covariance_error, len(nodes))
 
 
-def _replicate_errors(state: FactorState, nodes: JointNodes) -> tuple[Tensor, Tensor]:
+def _replicate_errors(
+    state: FactorState, nodes: JointNodes, noises: Tensor | None
+) -> tuple[Tensor, Tensor]:
     """99.5% bounds on the errors of the pooled mean and covariance, relative to their norms."""
     blocks = nodes.replicates
     pairs = blocks * (blocks - 1)
-    factor = state.factor.double().flatten(2).unflatten(1, (blocks, -1))
-    weights = nodes.weights.sqrt().to(factor.device).reshape(1, blocks, -1, 1)
-    gaps = blocks * (weights * factor).sum(2)  # replicate mean minus pooled mean
+    factor = state.factor.flatten(2).unflatten(1, (blocks, -1))
+    weights = nodes.weights.sqrt().to(factor).reshape(1, blocks, -1, 1)
+    gaps = blocks * (weights * factor).sum(2).double()  # replicate mean minus pooled mean
     mean_error = (gaps.square().sum((1, 2)) / pairs).sqrt()
     inner = torch.cat([_block_inner(part) for part in factor.split(_images_at_once(factor))])
+    if noises is not None:
+        shares = nodes.weights.to(noises).reshape(blocks, -1, 1, 1)
+        noise = (shares * noises.flatten(2).unflatten(0, (blocks, -1))).sum(1).transpose(0, 1)
+        inner = inner + _noise_inner(factor.square().sum(2).double(), noise.double())
     own, pooled = inner.diagonal(dim1=1, dim2=2).sum(1) * blocks**2, inner.sum((1, 2))
     covariance_error = ((own - blocks * pooled).clamp_min(0) / pairs).sqrt()
     scale = state.mean.double().flatten(1).norm(dim=1)
     return (
         (QUANTILE * _ratio(mean_error, scale)).to(state.mean.dtype),
-        (QUANTILE * _ratio(covariance_error, pooled.sqrt(), state.noise.square())).to(
+        (QUANTILE * _ratio(covariance_error, pooled.sqrt(), state.roundoff.square())).to(
             state.mean.dtype
         ),
     )
 
 
+def _noise_inner(diagonal: Tensor, noise: Tensor) -> Tensor:
+    """What noise ``(N, R, D)`` adds to the inner products of blocks with ``diagonal``."""
+    return diagonal @ noise.mT + noise @ diagonal.mT + noise @ noise.mT
+
+
 def _block_inner(factor: Tensor) -> Tensor:
     """Frobenius inner products ``(N, R, R)`` of the second moments of blocks ``(N, R, J, D)``."""
     blocks, columns, size = factor.shape[1:]
+    if blocks * columns * size <= _EXACTLY:
+        factor = factor.double()
     if blocks * columns <= size:
         flat = factor.flatten(1, 2)
-        gram = (flat @ flat.mT).square()
+        gram = (flat @ flat.mT).double().square()
         return gram.unflatten(1, (blocks, -1)).unflatten(3, (blocks, -1)).sum((2, 4))
     second = (factor.mT @ factor).flatten(2)
-    return second @ second.mT
+    return (second @ second.mT).double()
 
 
 def _images_at_once(factor: Tensor) -> int:
@@ -252,7 +233,7 @@ def _with_errors(found: Solution, mean_error: Tensor, covariance_error: Tensor) 
     """
     if found.mean_error.isnan().any():
         with torch.no_grad():
-            deviation = Covariance(found.state.factor).frobenius_norm().sqrt()
+            deviation = found.state.covariance.frobenius_norm().sqrt()
             scale = found.state.mean.flatten(1).norm(dim=1)
             hidden = torch.where(deviation > 0, covariance_error * deviation / scale, 0.0)
         found = replace(found, mean_error=torch.maximum(mean_error, hidden))
@@ -264,20 +245,27 @@ def relative_change(before: FactorState, after: FactorState) -> tuple[Tensor, Te
     with torch.no_grad():
         scale = after.mean.double().flatten(1).norm(dim=1)
         shift = (after.mean.double() - before.mean.double()).flatten(1).norm(dim=1)
-        a, b = before.factor.double().flatten(2), after.factor.double().flatten(2)
-        aa, ab, bb = (_inner(p, q) for p, q in ((a, a), (a, b), (b, b)))
+        aa, ab, bb = (_inner(*pair) for pair in ((before, before), (before, after), (after, after)))
         gap = (aa - 2 * ab + bb).clamp_min(0).sqrt()
         dtype = after.mean.dtype
-        return _ratio(shift, scale).to(dtype), _ratio(gap, bb.sqrt(), after.noise.square()).to(
-            dtype
+        return (
+            _ratio(shift, scale).to(dtype),
+            _ratio(gap, bb.sqrt(), after.roundoff.square()).to(dtype),
         )
 
 
-def _inner(a: Tensor, b: Tensor) -> Tensor:
-    """Frobenius inner product of ``a^T a`` and ``b^T b`` for factors ``(N, J, D)``."""
-    if max(a.shape[1], b.shape[1]) <= a.shape[2]:
-        return (a @ b.mT).square().sum((1, 2))
-    return ((a.mT @ a) * (b.mT @ b)).sum((1, 2))
+def _inner(a: FactorState, b: FactorState) -> Tensor:
+    """Frobenius inner product of two covariances, ``(N,)``."""
+    p, q = a.factor.double().flatten(2), b.factor.double().flatten(2)
+    if max(p.shape[1], q.shape[1]) <= p.shape[2]:
+        found = (p @ q.mT).square().sum((1, 2))
+    else:
+        found = ((p.mT @ p) * (q.mT @ q)).sum((1, 2))
+    if a.noise is not None and b.noise is not None:
+        first, second = a.noise.double().flatten(1), b.noise.double().flatten(1)
+        diagonals = first * q.square().sum(1) + p.square().sum(1) * second
+        found = found + (diagonals + first * second).sum(1)
+    return found
 
 
 def _ratio(error: Tensor, norm: Tensor, noise: Tensor | float = 0.0) -> Tensor:
@@ -311,6 +299,9 @@ def _gather(count: int, parts: list[tuple[Tensor, Solution]]) -> Solution:
         mean=torch.cat([s.mean for s in states])[order],
         factor=torch.cat([pad(s.factor) for s in states])[order],
         loss=torch.cat([s.loss for s in states])[order],
+        noise=None
+        if states[0].noise is None
+        else torch.cat([s.noise for s in states if s.noise is not None])[order],
     )
     return Solution(
         state,

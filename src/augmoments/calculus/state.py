@@ -20,7 +20,9 @@ from typing import Any, Self, TypeVar
 import torch
 from torch import Tensor
 
+from augmoments.calculus.covariance import Covariance
 from augmoments.calculus.expected_operator import average
+from augmoments.checks import check_memory
 from augmoments.estimate import rounding
 from augmoments.operators.base import Shape
 from augmoments.rules import Mixture, Product, QuadraticRule, Rule
@@ -67,6 +69,8 @@ class FactorState(State):
     """What compression may have dropped so far, a share of the Frobenius norm, (N,)."""
     tolerance: float
     """Largest share of the trace that one compression may drop."""
+    noise: Tensor | None = None
+    """(N, C, H, W), variances of noise that is independent from value to value, if there is any."""
 
     @classmethod
     def certain(cls, images: Tensor, tolerance: float) -> FactorState:
@@ -74,18 +78,39 @@ class FactorState(State):
         empty = images.new_zeros(len(images), 0, *images.shape[1:])
         return cls(images, empty, images.new_zeros(len(images)), tolerance)
 
+    @property
+    def covariance(self) -> Covariance:
+        """The covariance of factor and noise."""
+        return Covariance(self.factor, self.noise)
+
     def through(self, rule: QuadraticRule) -> FactorState:
         moved = rule.columns(self.mean)
         parts = [rule.spread(moved).transpose(0, 1)]
-        before = self.compress()
+        before = self.compress() if rule.keeps_noise else self._noise_as_columns().compress()
         count, rank = before.factor.shape[:2]
         if rank:
             old = rule.rooted(rule.linear_columns(before.factor.flatten(0, 1)))
             parts.append(old.unflatten(1, (count, rank)).transpose(0, 1).flatten(1, 2))
         mean = rule.mean(moved)
         if rule.expectation is not None:
-            mean = average(rule, _shape(mean)).apply(self.mean)
-        return replace(before, mean=mean, factor=torch.cat(parts, 1))
+            mean = average(rule, _shape(self.mean)).apply(self.mean)
+        noise = None
+        if before.noise is not None:
+            noise = rule.rooted(rule.linear_columns(before.noise.sqrt())).square().sum(0)
+        if rule.noise is not None:
+            added = rule.noise.to(mean).expand_as(mean)
+            noise = added if noise is None else noise + added
+        return replace(before, mean=mean, factor=torch.cat(parts, 1), noise=noise)
+
+    def _noise_as_columns(self) -> FactorState:
+        """The same with a column of the factor for every value that has noise."""
+        if self.noise is None:
+            return self
+        count, size = len(self.mean), self.mean[0].numel()
+        needed = 2 * count * size**2 * self.mean.element_size()
+        check_memory(needed, "noise that is resampled", "smaller images, or the noise last")
+        columns = self.noise.flatten(1).sqrt().diag_embed().reshape(count, size, *self.mean.shape[1:])
+        return replace(self, factor=torch.cat([self.factor, columns], 1), noise=None)
 
     @classmethod
     def mix(cls, weights: Sequence[float], states: Sequence[FactorState]) -> FactorState:
@@ -95,16 +120,22 @@ class FactorState(State):
         for weight, state in pairs:
             parts += [weight**0.5 * state.factor, weight**0.5 * (state.mean - mean)[:, None]]
         loss = torch.stack([state.loss for _, state in pairs]).amax(0)
-        return replace(states[0], mean=mean, factor=torch.cat(parts, 1), loss=loss)
+        noises = [weight * state.noise for weight, state in pairs if state.noise is not None]
+        noise = torch.stack(noises).sum(0) if noises else None
+        return replace(states[0], mean=mean, factor=torch.cat(parts, 1), loss=loss, noise=noise)
 
     def select(self, index: Tensor) -> FactorState:
         """Some of the images, by index or mask."""
         return replace(
-            self, mean=self.mean[index], factor=self.factor[index], loss=self.loss[index]
+            self,
+            mean=self.mean[index],
+            factor=self.factor[index],
+            loss=self.loss[index],
+            noise=None if self.noise is None else self.noise[index],
         )
 
     @property
-    def noise(self) -> Tensor:
+    def roundoff(self) -> Tensor:
         """Rounding of the columns of the factor, all together, (N,)."""
         size = self.mean.flatten(1).norm(dim=1).hypot(self.factor.flatten(1).norm(dim=1))
         return rounding(self.mean.dtype, max(self.mean.shape[-2:])) * size
@@ -163,21 +194,27 @@ class DenseState(State):
         moved = rule.columns(self.mean[None])[:, 0].flatten(1)
         spread = rule.spread(moved)
         covariance = self._sandwich(rule) + spread.T @ spread
-        mean = rule.mean(moved).reshape(self.mean.shape)
+        shape = rule.operator.output_shape(_shape(self.mean))
+        mean = rule.mean(moved).reshape(shape)
         if rule.expectation is not None:
             mean = average(rule, _shape(self.mean)).apply(self.mean[None])[0]
-        return DenseState(mean, (covariance + covariance.T) / 2)
+        covariance = (covariance + covariance.T) / 2
+        if rule.noise is not None:
+            covariance.diagonal().add_(rule.noise.to(mean).expand_as(mean).flatten())
+        return DenseState(mean, covariance)
 
     def _sandwich(self, rule: QuadraticRule) -> Tensor:
         """``sum_kl G_kl A_k V A_l^T``, a few operators at a time."""
         gram = rule.weights.diag() if rule.gram is None else rule.gram
-        total = torch.zeros_like(self.covariance)
+        total: Tensor | None = None
         at_once = max(1, _BYTES_AT_ONCE // (self.covariance.nbytes * 2))
         for block in torch.arange(len(rule)).split(at_once):
             met = gram[block].any(0).nonzero()[:, 0]
             rows = self._move(rule, met, self.covariance.expand(len(met), -1, -1))
             mixed = torch.einsum("kl,lij->kji", gram[block][:, met].to(rows), rows)
-            total += self._move(rule, block, mixed).sum(0)
+            part = self._move(rule, block, mixed).sum(0)
+            total = part if total is None else total + part
+        assert total is not None
         return total
 
     def _move(self, rule: QuadraticRule, index: Tensor, rows: Tensor) -> Tensor:

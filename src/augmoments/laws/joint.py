@@ -117,4 +117,4 @@ class Seed(JointLaw):
         return np.inf
 
     def ppf(self, u: Array) -> Array:
-        return np.floor(u * 2.0**53)
+        return np.floor(u * 2.0**31)

@@ -158,7 +158,7 @@ def _second_order(judged: Judged, index: Tensor, m: Moments) -> tuple[Tensor, Te
     targets = judged.targets[index]
     at_mean = judged.loss.per_sample(outputs, targets)
     gradient, hessian = judged.loss.gradient_and_hessian(outputs, targets)
-    spread = torch.einsum("njp,nkp->njk", m.covariance.factor.flatten(2), rows.flatten(2))
+    spread = m.covariance.projected_root(rows.flatten(2))
     regularizer = torch.einsum("njk,nkl,njl->n", spread, hessian, spread) / 2
     slope = torch.einsum("nk,nkp->np", gradient, rows.flatten(2)).norm(dim=1)
     curvature = torch.einsum("nkp,nkl,nlp->n", rows.flatten(2), hessian, rows.flatten(2)) / 2

@@ -14,6 +14,7 @@ from augmoments.calculus.nodes import NodeFamily
 from augmoments.estimate import Estimate
 from augmoments.losses.loss import Loss, as_loss
 from augmoments.losses.models import Model, check_model, linear_map
+from augmoments.operators.base import Shape
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,10 @@ class Judged:
 
         with torch.no_grad():
             found = integrate(at, images, policy, tol, seed, max_nodes, progress)
-        if self.quadratic and NodeFamily(policy, seed).polynomial:
+        if self.quadratic and NodeFamily(policy, _shape(images), seed, max_nodes).polynomial:
             return replace(found, method="exact")
         return found
+
+
+def _shape(images: Tensor) -> Shape:
+    return tuple(images.shape[1:])  # type: ignore[return-value]

@@ -110,7 +110,7 @@ def _linear_outputs(
     for chunk in images.split(256):
         m = moments(chunk, policy, tol, seed=seed, max_nodes=max_nodes, value_range=None)
         mean = m.mean.flatten(1) @ linear.weight.T + linear.bias
-        spread = m.covariance.factor.flatten(2) @ linear.weight.T
+        spread = m.covariance.projected_root(linear.weight)
         size = m.mean.flatten(1).norm(dim=1)
         mean_error = (m.error.mean * size)[:, None] * norms
         covariance_error = (m.error.covariance * m.covariance.frobenius_norm())[:, None, None]

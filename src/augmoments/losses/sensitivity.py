@@ -115,7 +115,7 @@ def sensitivity(
     values, vectors = m.covariance.eigh(min(k, flat.shape[1]))
     power = flat.square().sum(1)
     tiny = torch.finfo(power.dtype).tiny
-    linearized = torch.einsum("njp,np->nj", m.covariance.factor.flatten(2), flat).square().sum(1)
+    linearized = m.covariance.projected_root(flat[:, None]).square().sum((1, 2))
     top = values[:, 0]
     return Sensitivity(
         saliency=saliency,

@@ -30,6 +30,8 @@ class Operator(ABC):
 
     acts_on: Domain
     """``"space"``: alike on every channel; ``"channels"``: alike on every pixel; else both mix."""
+    monomial: bool = False
+    """Whether every output value reads one input value at most, and no two the same one."""
     mirrors: bool = False
     """Whether mirroring the input just mirrors the output, for every fixed parameter."""
 
@@ -65,6 +67,10 @@ class Operator(ABC):
     def pieces(self, low: float, high: float) -> Pieces | None:
         """Where in ``[low, high]`` the operator is a polynomial in its only parameter."""
         return None
+
+    def fill_like(self, images: Tensor) -> Tensor:
+        """The value that is read outside the image, one a channel, shape ``(C, 1, 1)``."""
+        return images.new_zeros(images.shape[-3], 1, 1)
 
     def offset(self, theta: Tensor, like: Tensor) -> Tensor:
         """The part ``b(theta)`` of an affine operator, shape ``(B, 1, C, H, W)``."""

@@ -65,6 +65,7 @@ class Brightness(Blend):
     """Blend with black."""
 
     acts_on = "channels"
+    monomial = True
 
     @property
     def parameter(self) -> str:
@@ -137,6 +138,7 @@ class Standardisation(Operator):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     acts_on = "channels"
+    monomial = True
     mirrors = True
 
     @property

@@ -18,6 +18,7 @@ class Flip(Operator):
     axis: Literal["x", "y"]
     acts_on = "space"
     mirrors = True
+    monomial = True
 
     @property
     def parameter(self) -> str:

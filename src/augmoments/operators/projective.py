@@ -10,11 +10,14 @@ from torch import Tensor
 from augmoments.operators.base import Operator, Shape
 from augmoments.operators.warp import Resampling
 
+_OUTSIDE = 4.0
+"""A position well outside the image, whose inside reaches from -1 to 1 or from 0 to 2."""
+
 
 class Projective(Operator):
     """The output pixel at ``(x, y)`` reads the input at ``(u / w, v / w)``.
 
-    ``(u, v, w) = matrix (x, y, 1)``, pixel centres at whole coordinates.
+    ``(u, v, w) = matrix (x, y, 1)``, in pixels from :meth:`origin`.
     """
 
     acts_on = "space"
@@ -26,25 +29,55 @@ class Projective(Operator):
 
     @abstractmethod
     def matrices(self, theta: Tensor, shape: Shape) -> Tensor:
-        """From output to input pixels, for input images of ``shape``: ``(B, 3, 3)``, float64."""
+        """From output to input pixels, for input images of ``shape``: float64, on any device.
+
+        Shape ``(B, 3, 3)``, or ``(B, 2, 3)`` if ``w`` is always 1.
+        """
+
+    def origin(self, shape: Shape) -> tuple[float, float]:
+        """Where ``x = y = 0`` in the matrices' coordinates; pixel centres are whole numbers."""
+        return 0.0, 0.0
+
+    def fill_like(self, images: Tensor) -> Tensor:
+        return self.resampling.fill_like(images)
 
     def check_shape(self, shape: Shape) -> None:
         self.resampling.check_shape(shape)
 
+    def positions(self, theta: Tensor, shape: Shape, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Input pixels that are read, each ``(B, H', W')``, computed on ``device``.
+
+        The operations are torchvision's, one by one, so that source coordinates half-way between
+        two pixels, which rounding errors decide, are decided alike. Where ``w`` is 0, and
+        torchvision has no number to give, the position is outside the image.
+        """
+        _, height, width = self.output_shape(shape)
+        origin = self.origin(shape)
+        size = torch.tensor([shape[2], shape[1]], dtype=torch.float64, device=device)
+        shift = (2 * torch.tensor(origin).to(size) + 1) / size - 1
+        points = _lattice(height, width, origin, device).expand(len(theta), -1, -1)
+        matrix = self.matrices(theta, shape).to(device)
+        grid = points.bmm((matrix[:, :2] / (0.5 * size)[:, None]).mT)
+        if matrix.shape[1] == 3:
+            w = points.bmm(matrix[:, 2:].mT)
+            grid = torch.where(w == 0, _OUTSIDE, grid / w)
+        x, y = ((grid + shift + 1) * (size / 2) - 0.5).unbind(2)
+        return x.reshape(-1, height, width), y.reshape(-1, height, width)
+
     def __call__(self, images: Tensor, theta: Tensor) -> Tensor:
         shape: Shape = tuple(images.shape[-3:])  # type: ignore[assignment]
-        _, height, width = self.output_shape(shape)
-        matrix = self.matrices(theta, shape).to(images.device)
-        y, x = torch.meshgrid(
-            torch.arange(height, dtype=torch.float64, device=images.device),
-            torch.arange(width, dtype=torch.float64, device=images.device),
-            indexing="ij",
-        )
-        points = torch.stack([x, y, torch.ones_like(x)])
-        u, v, w = torch.einsum("bij,jhw->ibhw", matrix, points)
-        return self.resampling.sample(images, u / w, v / w)
+        x, y = self.positions(theta, shape, images.device)
+        return self.resampling.sample(images, x, y)
 
     def linear(self, images: Tensor, theta: Tensor) -> Tensor:
         if not self.resampling.fill_like(images).any():
             return self(images, theta)
         return super().linear(images, theta)
+
+
+def _lattice(height: int, width: int, origin: tuple[float, float], device: torch.device) -> Tensor:
+    """All pixels as ``(x, y, 1)``, shape ``(1, height width, 3)``."""
+    x = torch.arange(width, dtype=torch.float64, device=device) - origin[0]
+    y = torch.arange(height, dtype=torch.float64, device=device) - origin[1]
+    rows, columns = torch.meshgrid(y, x, indexing="ij")
+    return torch.stack([columns, rows, torch.ones_like(rows)], -1).reshape(1, -1, 3)

@@ -7,7 +7,7 @@ from abc import abstractmethod
 import torch
 from torch import Tensor
 
-from augmoments.operators.base import Operator
+from augmoments.operators.base import Operator, Shape
 
 
 class Separable(Operator):
@@ -23,33 +23,38 @@ class Separable(Operator):
         return True
 
     @abstractmethod
-    def row_matrices(self, theta: Tensor, height: int) -> Tensor:
-        """R, shape ``(B, H', H)``, float64."""
-
-    @abstractmethod
-    def column_matrices(self, theta: Tensor, width: int) -> Tensor:
-        """C, shape ``(B, W', W)``, float64."""
-
-    def fill_like(self, images: Tensor) -> Tensor | None:
-        """The value outside the image a channel, shape ``(C, 1, 1)``; ``None`` if none is read."""
-        return None
+    def matrices(self, theta: Tensor, shape: Shape) -> tuple[Tensor, Tensor]:
+        """``R`` ``(B, H', H)`` and ``C`` ``(B, W', W)`` for images of ``shape``, float64."""
 
     def linear(self, images: Tensor, theta: Tensor) -> Tensor:
-        rows, columns = self._matrices(images, theta)
-        return torch.einsum("bih,bnchw,bjw->bncij", rows, images, columns)
+        rows, columns = self._matrices_like(images, theta)
+        return contract(images, rows, columns)
 
     def offset(self, theta: Tensor, like: Tensor) -> Tensor:
-        rows, columns = self._matrices(like, theta)
-        mask = rows.sum(2)[:, :, None] * columns.sum(2)[:, None, :]
-        fill = self.fill_like(like)
-        out = torch.zeros_like(mask)[:, None] if fill is None else fill * (1 - mask[:, None])
-        return out.expand(-1, like.shape[-3], -1, -1)[:, None]
+        rows, columns = self._matrices_like(like, theta)
+        mask = rows.sum(2)[:, None, :, None] * columns.sum(2)[:, None, None, :]
+        return (self.fill_like(like) * (1 - mask))[:, None]
 
     def __call__(self, images: Tensor, theta: Tensor) -> Tensor:
         out = self.linear(images, theta)
-        return out if self.fill_like(images) is None else out + self.offset(theta, images)
+        return out + self.offset(theta, images) if self.fill_like(images).any() else out
 
-    def _matrices(self, images: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
-        height, width = images.shape[-2:]
-        rows, columns = self.row_matrices(theta, height), self.column_matrices(theta, width)
+    def _matrices_like(self, images: Tensor, theta: Tensor) -> tuple[Tensor, Tensor]:
+        shape: Shape = tuple(images.shape[-3:])  # type: ignore[assignment]
+        rows, columns = self.matrices(theta.to(images.device), shape)
         return rows.to(images), columns.to(images)
+
+
+def contract(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    r""":math:`R X C^\top` for ``images`` ``(B, n, C, H, W)`` and matrices ``(B, out, in)``.
+
+    Columns come first where all groups are the same images, as those need no copy then.
+    """
+    groups, n, channels, height, width = images.shape
+    planes = images.reshape(groups, n * channels, height, width)
+    if groups > 1 and images.stride(0) == 0:
+        lines = torch.bmm(planes.reshape(groups, -1, width), columns.mT)
+        out = rows[:, None] @ lines.reshape(groups, n * channels, height, -1)
+    else:
+        out = torch.bmm((rows[:, None] @ planes).reshape(groups, -1, width), columns.mT)
+    return out.reshape(groups, n, channels, rows.shape[1], columns.shape[1])

@@ -130,6 +130,9 @@ class Warp(Operator):
     def check_shape(self, shape: Shape) -> None:
         self.resampling.check_shape(shape)
 
+    def fill_like(self, images: Tensor) -> Tensor:
+        return self.resampling.fill_like(images)
+
     def __call__(self, images: Tensor, theta: Tensor) -> Tensor:
         shape: Shape = tuple(images.shape[-3:])  # type: ignore[assignment]
         _, height, width = shape

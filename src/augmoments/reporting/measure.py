@@ -134,7 +134,7 @@ def _curves(
             task.images[place],
             task.policy,
             found.mean[place],
-            Covariance(found.covariance.factor[place : place + 1]),
+            found.covariance[place : place + 1],
             per_image(judge, labels) if judge and isinstance(labels, Tensor) else None,
             1.0 if loss is None else float(loss.value[place]),
             task.options.seed + 1,

@@ -79,8 +79,8 @@ def _image_errors(
 ) -> dict[str, Tensor]:
     """Squared relative errors of the mean and the covariance of the first n draws."""
     rows = (draws - mean).flatten(1).double()
-    factor = covariance.factor[0].flatten(1).double()
-    gram, projected = rows @ rows.mT, rows @ factor.mT
+    gram = rows @ rows.mT
+    projected = covariance.to(torch.float64).projected_root(rows)[0].mT
     size = covariance.frobenius_norm()[0].double().square()
     power = mean.double().square().sum()
     means, covariances = [], []

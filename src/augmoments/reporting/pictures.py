@@ -23,7 +23,7 @@ def picture(task: Task, found: Moments, alignment: Sensitivity | None, place: in
     Eigen-images come as one standard deviation along each direction,
     :math:`\sqrt{\lambda_j} q_j`, on the scale of the images.
     """
-    covariance = Covariance(found.covariance.factor[place : place + 1])
+    covariance = found.covariance[place : place + 1]
     image = task.images[place]
     values, vectors = covariance.eigh(min(task.options.eigenvectors, image.numel()))
     every = _spectrum(covariance)
@@ -49,8 +49,8 @@ def picture(task: Task, found: Moments, alignment: Sensitivity | None, place: in
 
 def _spectrum(covariance: Covariance) -> Tensor:
     """All eigenvalues that can differ from zero, descending."""
-    factor = covariance.factor[0].flatten(1).double()
-    gram = factor @ factor.mT if len(factor) <= factor.shape[1] else factor.mT @ factor
+    root = covariance.to(torch.float64).root()[0]
+    gram = root.mT @ root if root.shape[1] <= root.shape[0] else root @ root.mT
     return torch.linalg.eigvalsh(gram).flip(0).clamp_min(0)
 
 

@@ -9,19 +9,26 @@ from itertools import pairwise
 import numpy as np
 import torch
 from scipy.linalg import eigh_tridiagonal
+from scipy.stats import qmc
 from torch import Tensor
 
 from augmoments.laws import ContinuousLaw, Discrete, Law, Nodes
+from augmoments.laws.joint import JointLaw
 from augmoments.operators.base import Operator, Pieces, Shape
 from augmoments.operators.piecewise import SpatialMean, constant_pieces, expected_warp
 from augmoments.operators.warp import Translation, Warp
 from augmoments.rules.quadratic import QuadraticRule, Route
 
+MOST_ATOMS = 4096
+"""Up to how many operators a rule has one for each outcome of a finite law."""
+
 _cached_expectation = lru_cache(maxsize=32)(expected_warp)
 _cached_steps = lru_cache(maxsize=32)(constant_pieces)
 
 
-def quadratic_rule(operator: Operator, law: Law | None, shape: Shape, n: int) -> QuadraticRule:
+def quadratic_rule(
+    operator: Operator, law: Law | JointLaw | None, shape: Shape, n: int
+) -> QuadraticRule:
     """The rule of ``operator`` under ``law``.
 
     Routes, the first that applies: *atoms* for finite laws and operators that are piecewise
@@ -33,6 +40,8 @@ def quadratic_rule(operator: Operator, law: Law | None, shape: Shape, n: int) ->
         return QuadraticRule(operator, torch.zeros(1, 0), torch.ones(1, dtype=torch.float64))
     if isinstance(law, Discrete):
         return _diagonal(operator, law.atoms)
+    if isinstance(law, JointLaw):
+        return _joint(operator, law, n)
     assert isinstance(law, ContinuousLaw)
 
     def expectation() -> SpatialMean:
@@ -53,6 +62,18 @@ def quadratic_rule(operator: Operator, law: Law | None, shape: Shape, n: int) ->
     nodes = law.cells(n)
     rule = _diagonal(operator, nodes, "cubature")
     return replace(rule, expectation=exact_mean)
+
+
+def _joint(operator: Operator, law: JointLaw, n: int) -> QuadraticRule:
+    """One operator for each outcome if they are few, else ``n`` low-discrepancy points."""
+    if law.count <= MOST_ATOMS:
+        points, weights = law.atoms()
+        return QuadraticRule(operator, _tensor(points), _tensor(weights))
+    power = max(0, n - 1).bit_length()
+    u = qmc.Sobol(law.dimension, rng=np.random.default_rng(0)).random_base2(power)
+    points = _tensor(law.ppf(u))
+    weights = torch.full((len(points),), 1 / len(points), dtype=torch.float64)
+    return QuadraticRule(operator, points, weights, route="cubature")
 
 
 def _in_sight(operator: Operator, pieces: Pieces | None, shape: Shape) -> Pieces | None:

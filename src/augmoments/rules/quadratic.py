@@ -22,8 +22,10 @@ import torch
 from torch import Tensor
 
 from augmoments.operators.base import Operator, outer
+from augmoments.operators.kronecker import KroneckerSum
 from augmoments.operators.piecewise import SpatialMean
 
+OperatorMean = SpatialMean | KroneckerSum
 Route = Literal["atoms", "expansion", "gauss", "cubature"]
 
 
@@ -40,8 +42,16 @@ class QuadraticRule:
     """The matrix G, shape (K, K); ``None`` for ``diag(weights)``."""
     route: Route = "atoms"
     """How the rule came about; all but ``"cubature"`` have exact first and second moments."""
-    expectation: Callable[[], SpatialMean] | None = None
+    expectation: Callable[[], OperatorMean] | None = None
     """The exact E[M] where a closed form sharpens the mean of the nodes."""
+    noise: Tensor | None = None
+    """Variance of independent noise that is added to every value, ``(C, H, W)`` or broadcast."""
+
+    @property
+    def keeps_noise(self) -> bool:
+        """Whether values that are uncorrelated stay so."""
+        alone = self.gram is None or self.operator.acts_on == "channels"
+        return self.operator.monomial and alone
 
     @property
     def exact(self) -> bool:

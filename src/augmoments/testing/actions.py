@@ -8,14 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from augmoments.augmentations.base import Augmentation
+from augmoments.augmentations.base import Augmentation, width_of
+from augmoments.calculus.plan import shapes_along
 from augmoments.laws import ContinuousLaw
 from augmoments.operators.base import outer
-from augmoments.testing.common import assert_close, require, size_of
+from augmoments.testing.common import assert_close, random_images, require, shape_of, size_of
 
 
 def check_action(policy: Augmentation, images: Tensor, *, draws: int = 5, seed: int = 0) -> None:
-    """A draw acts on each image by itself, keeps shape and dtype, and follows the generator.
+    """A draw acts on each image by itself, keeps the dtype, and follows the generator.
 
     Args:
         policy: The augmentation.
@@ -23,8 +24,9 @@ def check_action(policy: Augmentation, images: Tensor, *, draws: int = 5, seed: 
         draws: How many random draws are tried.
         seed: Their seed.
     """
-    theta = policy.draw(draws, torch.Generator().manual_seed(seed))
-    expected = (draws, len(policy.parameters))
+    shape = shape_of(images)
+    theta = policy.draw(shape, draws, torch.Generator().manual_seed(seed))
+    expected = (draws, width_of(policy, shape))
     require(
         theta.shape == expected,
         f"{policy} draws parameters of shape {tuple(theta.shape)}, not {expected}",
@@ -32,7 +34,7 @@ def check_action(policy: Augmentation, images: Tensor, *, draws: int = 5, seed: 
     before = images.clone()
     together = policy.apply(outer(images, draws), theta)
     require(
-        together.shape == (draws, *images.shape),
+        together.shape == (draws, len(images), *policy.output_shape(shape)),
         f"{policy} makes {tuple(together.shape)} of {(draws, *images.shape)}",
     )
     require(together.dtype == images.dtype, f"{policy} makes {together.dtype} of {images.dtype}")
@@ -58,7 +60,7 @@ def check_linearity(
         seed: Their seed.
         rtol: Difference allowed, relative to the size of the images.
     """
-    theta = policy.draw(draws, torch.Generator().manual_seed(seed))
+    theta = policy.draw(shape_of(images), draws, torch.Generator().manual_seed(seed))
     x, y = images, images.flip(0, -1) * 0.7 + 0.1
     tx, ty = (policy.apply(outer(z, draws), theta) for z in (x, y))
     for a in (0.3, -1.7):
@@ -85,18 +87,19 @@ def check_pieces(
         rtol: Difference allowed, relative to the size of the images.
     """
     generator = torch.Generator().manual_seed(seed)
-    for part in policy.parts:
-        others = part.draw(1, generator)
+    for part, shape in zip(policy.parts, shapes_along(policy.parts, shape_of(images)), strict=True):
+        others = part.draw(shape, 1, generator)
         if not part.affine:
             continue
-        for column, (law, pieces) in enumerate(part.parameters):
+        reaching = images if shape == shape_of(images) else random_images(shape, seed)
+        for column, (law, pieces) in enumerate(part.parameters(shape)):
             if pieces is None or not isinstance(law, ContinuousLaw):
                 continue
             low, high = law.support
             edges = np.unique(np.clip(np.r_[low, pieces.edges, high], low, high))
             step = max(1, len(edges) // cells)
             for start, stop in islice(pairwise(edges), 0, None, step):
-                gap = _highest_difference(part, images, others, column, start, stop, pieces.degree)
+                gap = _highest_difference(part, reaching, others, column, start, stop, pieces.degree)
                 what = (
                     f"{part} in parameter {column} between {start:.6g} and {stop:.6g}, by its "
                     f"declaration a polynomial of degree {pieces.degree}: the difference of the "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import torch
 
 from augmoments.calculus.expected_operator import ExpectedOperator
@@ -20,7 +22,8 @@ def check_adjoint(
         rtol: Difference allowed, relative to ``||A x|| ||y||``.
     """
     generator = torch.Generator().manual_seed(seed)
-    x, y = torch.randn(2, trials, *operator.shape, generator=generator, dtype=torch.float64)
+    x = torch.randn(trials, *operator.shape, generator=generator, dtype=torch.float64)
+    y = torch.randn(trials, *operator.output_shape, generator=generator, dtype=torch.float64)
     ax = (operator @ x) - (operator @ torch.zeros_like(x))
     left, right = ((p * q).flatten(1).sum(1) for p, q in ((ax, y), (x, operator.adjoint(y))))
     scale = ax.flatten(1).norm(dim=1) * y.flatten(1).norm(dim=1) + 1e-300
@@ -46,12 +49,14 @@ def check_operator_matrix(
     x = torch.rand(2, *operator.shape, generator=generator, dtype=torch.float64)
     matrix = operator.matrix()
     name = f"{type(operator).__name__} on {operator.shape}"
-    require(matrix.shape == (operator.size, operator.size), f"{name}: matrix of {matrix.shape}")
-    flat = x.flatten(1).numpy().T
-    applied = torch.from_numpy((matrix @ flat).T).reshape(x.shape) + operator.offset
-    back = torch.from_numpy((matrix.T @ flat).T).reshape(x.shape)
+    expected = (prod(operator.output_shape), prod(operator.shape))
+    require(matrix.shape == expected, f"{name}: matrix of {matrix.shape}")
+    y = torch.rand(2, *operator.output_shape, generator=generator, dtype=torch.float64)
+    applied = torch.from_numpy((matrix @ x.flatten(1).numpy().T).T).reshape(y.shape)
+    applied = applied + operator.offset
+    back = torch.from_numpy((matrix.T @ y.flatten(1).numpy().T).T).reshape(x.shape)
     for dtype, tolerance in ((torch.float64, rtol), (torch.float32, 1e-5)):
-        forward, adjoint = operator @ x.to(dtype), operator.adjoint(x.to(dtype))
+        forward, adjoint = operator @ x.to(dtype), operator.adjoint(y.to(dtype))
         require(forward.dtype == adjoint.dtype == dtype, f"{name} makes {forward.dtype} of {dtype}")
         scale = tolerance * max(size_of(applied), size_of(back), size_of(x))
         assert_close(forward.double(), applied, scale, f"{name} in {dtype}")

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from augmoments.augmentations.base import Augmentation
-from augmoments.calculus.covariance import Covariance
 from augmoments.calculus.expected_operator import average
 from augmoments.calculus.moments import moments
 from augmoments.calculus.nodes import QUANTILE, NodeFamily
@@ -42,7 +41,8 @@ def check_routes(
         seed: Seed of nodes that are random.
         rtol: Relative difference allowed between exact routes.
     """
-    exact = policy.affine and _check_rule(policy, images, rtol)
+    by_rule = policy.affine and not policy.jointly(shape_of(images))
+    exact = by_rule and _check_rule(policy, images, rtol)
     found = moments(images, policy, tol, seed=seed, value_range=None)
     brute = _by_nodes(policy, images, seed + 1)
     exact = exact and brute.exact
@@ -75,7 +75,7 @@ def _check_rule(policy: Augmentation, images: Tensor, rtol: float) -> bool:
     shape = shape_of(images)
     rule = policy.rule(shape, 64)
     factored = propagate(rule, FactorState.certain(images, 0.0))
-    covariance = Covariance(factored.factor).dense()
+    covariance = factored.covariance.dense()
     mean = average(rule, shape) @ images
     size, pixels = size_of(images), images[0].numel()
     what = f"the mean of {policy} by its rule and by its expected operator"
@@ -101,7 +101,7 @@ class _ByNodes(NamedTuple):
 
 
 def _by_nodes(policy: Augmentation, images: Tensor, seed: int) -> _ByNodes:
-    family = NodeFamily(policy, seed)
+    family = NodeFamily(policy, shape_of(images), seed)
     level = 0
     if family.method == "exact" or family.polynomial:
         exact = family.nodes(level)
@@ -149,7 +149,8 @@ def _moments_of(
     policy: Augmentation, images: Tensor, theta: Tensor, weights: Tensor
 ) -> tuple[Tensor, Tensor]:
     moved = torch.cat([policy.apply(outer(images, len(part)), part) for part in theta.split(512)])
+    shape = moved.shape[2:]
     moved, weights = moved.flatten(2), weights.to(moved)
     mean = torch.einsum("k,knd->nd", weights, moved)
     rooted = weights.sqrt()[:, None, None] * (moved - mean)
-    return mean.reshape(images.shape), torch.einsum("knd,kne->nde", rooted, rooted)
+    return mean.unflatten(1, shape), torch.einsum("knd,kne->nde", rooted, rooted)

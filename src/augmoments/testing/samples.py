@@ -85,7 +85,7 @@ def check_samples(
         else:
             sampled = samples[:, n]
         error = (float(found.error.mean[n]), float(found.error.covariance[n]))
-        one = Covariance(found.covariance.factor[n : n + 1])
+        one = found.covariance[n : n + 1]
         scores = _score(sampled.double(), found.mean[n].double(), one, error)
         rows.append([scores[name] for name in SampleScores._fields])
         report = ", ".join(f"{name} {scores[name]:.2f}" for name in SampleScores._fields)
@@ -120,7 +120,7 @@ def _score(
     if often.any():
         z = ((gap.abs() - mean_slack).clamp_min(0) / (variance / n).sqrt())[often]
         rms = z.square().mean().sqrt()
-        low, high = _rms_limits(covariance.factor[0][:, often].double())
+        low, high = _rms_limits(covariance.root()[0].mT.reshape(-1, *mean.shape)[:, often].double())
     leading = covariance.eigh(1)
     total = centred.square().flatten(1).sum(1)
     along = (centred * leading.vectors[0, 0]).flatten(1).sum(1).square()

@@ -1,0 +1,1 @@
+"""How albumentations puts transforms together, and when a child's ``p`` counts."""

@@ -1,0 +1,114 @@
+"""Resize, RandomResizedCrop and RandomSizedCrop, with OpenCV's interpolation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from augmoments.adapters.albumentations.sampling import CUBIC, LINEAR, LINEAR_EXACT, NEAREST
+from augmoments.adapters.unsupported import unsupported
+from augmoments.augmentations.base import Augmentation, Elementary, Step
+from augmoments.errors import PolicyError
+from augmoments.laws.boxes import BoxLaw
+from augmoments.laws.crops import resized_crop_law
+from augmoments.operators.base import Operator, Shape
+from augmoments.operators.interpolation import Interpolation, Taps
+from augmoments.operators.resize import CropResize, Resize
+
+_MODES = {LINEAR: "bilinear", LINEAR_EXACT: "bilinear", CUBIC: "bicubic"}
+
+
+@dataclass(frozen=True)
+class Floored(Interpolation):
+    """OpenCV's nearest neighbours: the pixel at ``floor(i r)``, computed in double precision."""
+
+    def taps(self, length: Tensor, out: int) -> Taps:
+        pixels = torch.arange(out, device=length.device)
+        index = (pixels * (1 / (out / length))).floor().minimum(length - 1)
+        return Taps(index.long()[..., None], torch.ones_like(index)[..., None])
+
+
+@dataclass(frozen=True)
+class ResizedCropStep(Elementary):
+    """A random box, resized."""
+
+    action: CropResize
+    scale: tuple[float, float]
+    ratio: tuple[float, float]
+
+    @property
+    def operator(self) -> Operator:
+        return self.action
+
+    @property
+    def family(self) -> str:
+        return "RandomResizedCrop"
+
+    def law_for(self, shape: Shape) -> BoxLaw:
+        return resized_crop_law(shape[1], shape[2], self.scale, self.ratio)
+
+
+@dataclass(frozen=True)
+class SizedCropStep(Elementary):
+    """A box of a random height, its width in proportion, at a random place, resized."""
+
+    action: CropResize
+    heights: tuple[int, int]
+    ratio: float
+
+    @property
+    def operator(self) -> Operator:
+        return self.action
+
+    @property
+    def family(self) -> str:
+        return "RandomSizedCrop"
+
+    def law_for(self, shape: Shape) -> BoxLaw:
+        drawn = np.arange(self.heights[0], self.heights[1] + 1)
+        heights = np.minimum(drawn, shape[1])
+        widths = np.minimum([int(height * self.ratio) for height in drawn.tolist()], shape[2])
+        if not widths.all():
+            raise PolicyError("RandomSizedCrop would cut out boxes without pixels.")
+        return BoxLaw(shape[1:], heights, widths, np.full(len(drawn), 1 / len(drawn)))
+
+
+def resize(transform: Any) -> Augmentation:
+    """Resize: to a fixed size."""
+    size = (transform.height, transform.width)
+    return Step(Resize(size, _interpolation(transform)), None, "Resize")
+
+
+def resized_crop(transform: Any) -> Augmentation:
+    """RandomResizedCrop: torchvision's law, without antialiasing."""
+    action = CropResize(tuple(transform.size), _interpolation(transform))
+    return ResizedCropStep(action, tuple(transform.scale), tuple(transform.ratio))
+
+
+def sized_crop(transform: Any) -> Augmentation:
+    """RandomSizedCrop: a uniform height."""
+    action = CropResize(tuple(transform.size), _interpolation(transform))
+    low, high = transform.min_max_height
+    return SizedCropStep(action, (int(low), int(high)), float(transform.w2h_ratio))
+
+
+def _interpolation(transform: Any) -> Interpolation:
+    if transform.area_for_downscale is not None:
+        raise unsupported(
+            transform,
+            f"area_for_downscale={transform.area_for_downscale!r}",
+            "area_for_downscale=None",
+        )
+    if transform.interpolation == NEAREST:
+        return Floored("nearest", antialias=False)
+    if transform.interpolation not in _MODES:
+        raise unsupported(
+            transform,
+            f"interpolation={transform.interpolation}",
+            "interpolation=cv2.INTER_LINEAR, INTER_CUBIC or INTER_NEAREST",
+        )
+    return Interpolation.of(_MODES[transform.interpolation], antialias=False)

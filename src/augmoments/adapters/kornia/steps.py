@@ -1,0 +1,67 @@
+"""Augmentations from an operator, what it draws, and kornia's probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from augmoments.augmentations.base import Augmentation, Elementary
+from augmoments.augmentations.compose import RandomApply
+from augmoments.errors import PolicyError
+from augmoments.laws import Law
+from augmoments.laws.joint import JointLaw
+from augmoments.operators.base import Operator, Shape
+
+Drawn = Law | JointLaw | None
+
+
+@dataclass(frozen=True)
+class Drawing(Elementary):
+    """An operator of the kornia module ``owner`` and what it draws, maybe by the image's shape.
+
+    Images with less than ``smallest`` rows or columns are refused: kornia cannot take them, or
+    treats them in a way of its own.
+    """
+
+    action: Operator
+    draws: Drawn | Callable[[Shape], Drawn]
+    owner: str
+    smallest: int = 1
+
+    @property
+    def operator(self) -> Operator:
+        return self.action
+
+    def law_for(self, shape: Shape) -> Drawn:
+        return self.draws(shape) if callable(self.draws) else self.draws
+
+    @property
+    def family(self) -> str:
+        return self.owner
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if min(shape[1:]) < self.smallest:
+            raise PolicyError(
+                f"{self.owner} takes images of at least {self.smallest} x {self.smallest} pixels, "
+                f"these have {shape[1]} x {shape[2]}; leave the step out or enlarge the images."
+            )
+        return super().output_shape(shape)
+
+
+def name_of(module: object) -> str:
+    """The module's class."""
+    return type(module).__name__
+
+
+def sometimes(module: Any, action: Augmentation) -> Augmentation:
+    """The action behind the coins of a kornia module, one an image and one a batch."""
+    p = float(module.p) * float(module.p_batch)
+    return action if p == 1 else RandomApply(action, p)
+
+
+def refuse(module: object, why: str, alternatives: str) -> PolicyError:
+    """The error that names the module, what is not supported, and what to do."""
+    from augmoments.adapters.unsupported import unsupported
+
+    return unsupported(module, why, alternatives)

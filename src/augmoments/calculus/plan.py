@@ -1,0 +1,137 @@
+"""How the moments of a policy are found: what goes by nodes, what by rules, what is exact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from augmoments.augmentations.base import Augmentation, Chain
+from augmoments.augmentations.geometric import RandomHorizontalFlip, RandomVerticalFlip
+from augmoments.calculus.expected_operator import ExpectedOperator, average, has_exact_mean
+from augmoments.calculus.nodes import NodeFamily
+from augmoments.estimate import Method, weakest
+from augmoments.operators.base import Shape
+from augmoments.rules import Product, Rule, leaves
+
+_FIRST_NODES = 64
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A policy cut in two.
+
+    The *head* is evaluated at nodes over the joint law of its parameters: everything up to the
+    last step that is not affine, or that has more operators than a rule can hold. The affine
+    *tail* moves means and covariances by its quadratic rules. Mirror images in the head that
+    commute with all that follows there are moved to the tail, where they are exact.
+    """
+
+    head: tuple[Augmentation, ...]
+    tail: tuple[Augmentation, ...]
+    shape: Shape
+    """Of the images that reach the policy."""
+    seed: int
+    max_nodes: int
+
+    @classmethod
+    def of(
+        cls, policy: Augmentation, shape: Shape, seed: int, max_nodes: int, budget: float
+    ) -> Plan:
+        """Cut ``policy`` for images of ``shape`` so that the tail's columns fit ``budget`` values."""
+        parts = policy.parts
+        shapes = shapes_along(parts, shape)
+        joint = [part.jointly(here) for part, here in zip(parts, shapes, strict=True)]
+        cut = max((i + 1 for i, yes in enumerate(joint) if yes), default=0)
+        while cut < len(parts) and _widest(parts[cut:], shapes[cut:], cut > 0) > budget:
+            cut += 1
+        head, mirrors = _without_mirrors(parts[:cut])
+        return cls(head, (*mirrors, *parts[cut:]), shape, seed, max_nodes)
+
+    @cached_property
+    def policy(self) -> Augmentation | None:
+        """What is evaluated at the nodes: the head, its last noise integrated out."""
+        return Chain(self.head).smoothed() if self.head else None
+
+    @cached_property
+    def nodes(self) -> NodeFamily | None:
+        """The nodes of the head."""
+        if self.policy is None:
+            return None
+        return NodeFamily(self.policy, self.shape, self.seed, self.max_nodes)
+
+    @cached_property
+    def middle(self) -> Shape:
+        """Shape of the images between head and tail."""
+        return Chain(self.head).output_shape(self.shape) if self.head else self.shape
+
+    def rule(self, n: int) -> Rule:
+        """The rule of the tail, given a number of nodes a parameter."""
+        shapes = shapes_along(self.tail, self.middle)
+        return Product(tuple(p.rule(s, n) for p, s in zip(self.tail, shapes, strict=True)))
+
+    @cached_property
+    def head_mean(self) -> ExpectedOperator | None:
+        """The exact average of the head, if there is a closed form of it."""
+        if not self.has_head_mean:
+            return None
+        return average(Chain(self.head).rule(self.shape, 1), self.shape)
+
+    @cached_property
+    def has_head_mean(self) -> bool:
+        """Whether the head's average has a closed form."""
+        if not self.head or not all(part.affine for part in self.head):
+            return False
+        return has_exact_mean(Chain(self.head).rule(self.shape, 1))
+
+    @cached_property
+    def exact_tail(self) -> bool:
+        """Whether the tail's moments are exact at any number of nodes."""
+        return all(leaf.exact for leaf in leaves(self.rule(1)))
+
+    @property
+    def method(self) -> Method:
+        """How mean and covariance are found."""
+        head: Method = self.nodes.method if self.nodes else "exact"
+        return weakest("exact" if self.exact_tail else "cubature", head)
+
+    @property
+    def mean_method(self) -> Method:
+        """How the mean is found: exactly in more cases than the covariance."""
+        head: Method = self.nodes.method if self.nodes and not self.has_head_mean else "exact"
+        return weakest("exact" if has_exact_mean(self.rule(1)) else "cubature", head)
+
+
+def shapes_along(parts: Iterable[Augmentation], shape: Shape) -> list[Shape]:
+    """The shape of the images that reach each of ``parts``."""
+    found = []
+    for part in parts:
+        found.append(shape)
+        shape = part.output_shape(shape)
+    return found
+
+
+def _widest(parts: Sequence[Augmentation], shapes: Sequence[Shape], random: bool) -> float:
+    """Most values an image that the columns of a tail take, before compression."""
+    columns, widest = (1 if random else 0), 0
+    for part, shape in zip(parts, shapes, strict=True):
+        size = shape[0] * shape[1] * shape[2]
+        for leaf in leaves(part.rule(shape, _FIRST_NODES)):
+            columns = len(leaf) * (min(columns, size) + 1)
+            widest = max(widest, columns * size)
+    return widest
+
+
+def _without_mirrors(
+    parts: tuple[Augmentation, ...],
+) -> tuple[tuple[Augmentation, ...], tuple[Augmentation, ...]]:
+    """Take out the mirror images that may as well come last."""
+    kept: list[Augmentation] = []
+    moved: list[Augmentation] = []
+    for part in reversed(parts):
+        flips = isinstance(part, RandomHorizontalFlip | RandomVerticalFlip)
+        if flips and all(later.mirrors for later in kept):
+            moved.append(part)
+        else:
+            kept.append(part)
+    return tuple(reversed(kept)), tuple(reversed(moved))

@@ -1,0 +1,58 @@
+"""Gaussian blur."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from augmoments.errors import InputError, PolicyError
+from augmoments.operators.base import Shape
+from augmoments.operators.interpolation import Taps
+from augmoments.operators.separable import Separable
+
+
+@dataclass(frozen=True)
+class Blur(Separable):
+    r"""Convolve with :math:`e^{-n^2 / 2 \theta^2}`, normalised; the image is reflected at its ends.
+
+    Attributes:
+        kernel_size: Taps along x and along y, odd numbers.
+    """
+
+    kernel_size: tuple[int, int]
+    mirrors = True
+
+    def __post_init__(self) -> None:
+        if any(size < 1 or size % 2 == 0 for size in self.kernel_size):
+            raise InputError(f"kernel_size must be odd and positive, got {self.kernel_size}.")
+
+    @property
+    def parameter(self) -> str:
+        return "sigma, pixels"
+
+    def check_shape(self, shape: Shape) -> None:
+        for axis, pixels, taps in zip(
+            ("width", "height"), (shape[2], shape[1]), self.kernel_size, strict=True
+        ):
+            if pixels <= taps // 2:
+                raise PolicyError(
+                    f"A kernel of {taps} pixels reflects {taps // 2} of them at each end, but the "
+                    f"images' {axis} is only {pixels}; use a smaller kernel_size."
+                )
+
+    def matrices(self, theta: Tensor, shape: Shape) -> tuple[Tensor, Tensor]:
+        along_x, along_y = self.kernel_size
+        sigma = theta[:, 0]
+        return convolutions(sigma, along_y, shape[1]), convolutions(sigma, along_x, shape[2])
+
+
+def convolutions(sigma: Tensor, taps: int, size: int) -> Tensor:
+    """Matrices ``(B, size, size)`` of kernels with standard deviations ``sigma`` ``(B,)``."""
+    distance = torch.arange(taps, device=sigma.device) - taps // 2
+    kernel = torch.softmax(-((distance / sigma[:, None]) ** 2) / 2, 1)
+    position = torch.arange(size, device=sigma.device)[:, None] + distance
+    index = (size - 1) - ((size - 1) - position.abs()).abs()
+    every = (len(sigma), size, taps)
+    return Taps(index.expand(every), kernel[:, None].expand(every)).matrices(size)
