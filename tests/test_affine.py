@@ -9,8 +9,9 @@ from torch import Tensor
 
 from augmoments.errors import PolicyError
 from augmoments.operators.affine import Affine
-from augmoments.operators.base import Operator, outer
+from augmoments.operators.base import Operator, Shape, outer
 from augmoments.operators.perspective import Perspective
+from augmoments.operators.projective import Projective
 from augmoments.operators.warp import Resampling
 
 F = pytest.importorskip("torchvision.transforms.v2.functional")
@@ -149,6 +150,28 @@ def test_operators_are_affine_and_differentiable(operator: Operator, row, genera
     operator(x, theta).sum().backward()
     assert x.grad is not None
     assert x.grad.abs().sum() > 0
+
+
+class Window(Projective):
+    """Five rows and six columns from the second column and third row on, at half the speed."""
+
+    resampling = Resampling("nearest")
+    parameter = "none"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return shape[0], 5, 6
+
+    def matrices(self, theta: Tensor, shape: Shape) -> Tensor:
+        matrix = torch.tensor([[2, 0, 1], [0, 2, 2], [0, 0, 1]], dtype=torch.float64)
+        return matrix.expand(len(theta), -1, -1)
+
+
+def test_projective_maps_take_pixel_coordinates_and_change_the_size(generator):
+    images = torch.rand(1, 1, 8, 9, generator=generator)
+    out = Window()(images[None], torch.zeros(1, 0, dtype=torch.float64))[0]
+    expected = torch.zeros(1, 1, 5, 6)
+    expected[..., :3, :4] = images[..., 2::2, 1::2]
+    assert torch.equal(out, expected)
 
 
 def test_fill_needs_a_value_a_channel():

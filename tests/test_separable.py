@@ -1,17 +1,28 @@
 """Operators on rows and columns against torchvision and PyTorch, and their exact averages."""
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as nn
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms import v2
+from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional as F
 
-from augmoments.errors import InputError, PolicyError
+import augmoments as am
+from augmoments.errors import InputError, LawError, NotEnoughMemoryError, PolicyError
+from augmoments.laws.boxes import BoxLaw
+from augmoments.laws.crops import resized_crop_law
+from augmoments.operators import kronecker
+from augmoments.operators.averages import (
+    expected_atoms,
+    expected_blur,
+    expected_crop,
+    expected_crop_resize,
+)
 from augmoments.operators.base import outer
 from augmoments.operators.blur import Blur
 from augmoments.operators.crop import CenterCrop, Crop, Pad
 from augmoments.operators.interpolation import Interpolation
+from augmoments.operators.kronecker import KroneckerSum
 from augmoments.operators.resize import CropResize, Resize
 
 EXACT = 1e-12
@@ -95,11 +106,14 @@ def test_nearest_ties_fall_as_for_float32_images(mode):
             agree(matrix @ torch.arange(size).double(), theirs[0, 0, 0].double())
 
 
+RESIZES = [(5, None), (13, None), (16, None), (16, 17), (7, 9), ((9, 30), None), ((16, 23), None)]
+RESIZES += [(None, 11), (None, 40)]
+
+
 @every
 @pytest.mark.parametrize(
     ("size", "max_size"),
-    [(5, None), (13, None), (16, None), (16, 17), (7, 9), ((9, 30), None), ((16, 23), None)]
-    + [(None, 11), (None, 40)],
+    RESIZES,
     ids=str,
 )
 @pytest.mark.parametrize("shape", [(3, 16, 23), (1, 23, 16), (2, 16, 16)], ids=str)
@@ -238,3 +252,166 @@ def test_conventions(operator, theta):
     assert not operator.mirrors or torch.allclose(mirrored, full, atol=EXACT)
     x.requires_grad_()
     assert torch.autograd.gradcheck(lambda z: operator(z, theta), x[:, :1, :1, :, :])
+
+
+def terms(count=5, seed=0):
+    g = torch.Generator().manual_seed(seed)
+    shapes = ((count, 4, 7), (count, 6, 5))
+    return KroneckerSum(*(torch.randn(shape, generator=g, dtype=torch.float64) for shape in shapes))
+
+
+@pytest.mark.parametrize("limits", [(1 << 24, 1 << 20), (1 << 24, 100), (1, 1), (400, 84)], ids=str)
+def test_a_kronecker_sum_in_blocks(limits, monkeypatch):
+    monkeypatch.setattr(kronecker, "_LINES", limits[0])
+    monkeypatch.setattr(kronecker, "_WIDE", limits[1])
+    mean, x, y = terms(), image(3, 2, 7, 5), image(3, 2, 4, 6, seed=1)
+    agree(mean.apply(x), torch.einsum("rih,nchw,rjw->ncij", mean.rows, x, mean.columns))
+    agree((mean.apply(x) * y).sum(), (x * mean.transpose(y)).sum(), 1e-10)
+    agree(mean.mask(), mean.apply(torch.ones(1, 1, 7, 5).double())[0, 0])
+    agree(mean.apply(x.float()).double(), mean.apply(x), 1e-4)
+    assert mean.apply(x.half()).dtype == torch.half
+    assert torch.autograd.gradcheck(mean.apply, x[:1].requires_grad_())
+
+
+def test_matrix_of_a_kronecker_sum():
+    x = image(2, 1, 7, 5)
+    for count in (1, 5):
+        mean = terms(count)
+        assert mean.matrix().shape == (24, 35)
+        agree(
+            torch.from_numpy(mean.matrix() @ x.reshape(2, 35).numpy().T).T, mean.apply(x).flatten(1)
+        )
+    corner = expected_crop(Crop((40, 40), (4, 4, 4, 4)), (1, 40, 40))
+    assert corner.matrix().nnz == (9 * 40 - 20) ** 2
+    dense = torch.ones(1, 1 << 10, 1 << 10).double().expand(2, -1, -1)
+    with pytest.raises(NotEnoughMemoryError):
+        KroneckerSum(dense, dense).matrix()
+
+
+@pytest.mark.parametrize("rank", [1, 3, 6])
+def test_a_table_takes_as_many_terms_as_its_rank(rank):
+    table = image(6, rank) @ image(rank, 8, seed=1)
+    rows, columns, x = image(6, 4, 7), image(8, 3, 5), image(1, 1, 7, 5)
+    mean = KroneckerSum.of_table(table, rows, columns)
+    assert len(mean.rows) in (rank, rank + 1)
+    agree(mean.apply(x), torch.einsum("kl,kih,nchw,ljw->ncij", table, rows, x, columns))
+
+
+@every
+@pytest.mark.parametrize("ratio", [(3 / 4, 4 / 3), (0.1, 0.3)], ids=str)
+def test_expected_resized_crop_by_enumeration(mode, antialias, ratio):
+    law = resized_crop_law(7, 11, (0.2, 0.9), ratio)
+    operator = CropResize((6, 5), Interpolation.of(mode, antialias))
+    x = image(3, 7, 11)
+    theirs = torch.zeros(3, 6, 5, dtype=torch.float64)
+    for box, weight in zip(*law.atoms(), strict=True):
+        corners = [int(side) for side in box]
+        theirs += weight * F.resized_crop(x, *corners, [6, 5], MODES[mode], antialias)
+    agree(expected_crop_resize(operator, law, (3, 7, 11)).apply(x[None])[0], theirs)
+
+
+def test_expected_resized_crop_against_sums_over_sizes():
+    law = resized_crop_law(32, 28)
+    operator = CropResize((40, 36), Interpolation.of("bilinear", True))
+    points, weights = (torch.from_numpy(part) for part in law.atoms())
+    sizes, which = points[:, 2:].unique(dim=0, return_inverse=True)
+    x = image(1, 32, 28)
+    theirs = torch.zeros(1, 40, 36, dtype=torch.float64)
+    for size in range(len(sizes)):
+        chosen = which == size
+        rows, columns = operator.matrices(points[chosen], (1, 32, 28))
+        theirs += torch.einsum("k,kih,chw,kjw->cij", weights[chosen], rows, x, columns)
+    agree(expected_crop_resize(operator, law, (1, 32, 28)).apply(x[None])[0], theirs)
+
+
+def test_expected_resized_crop_refuses():
+    operator = CropResize((4, 4), Interpolation.of("bilinear", True))
+    with pytest.raises(LawError, match="images of"):
+        expected_crop_resize(operator, resized_crop_law(8, 9), (3, 9, 8))
+    one = np.ones(1)
+    empty = BoxLaw((8, 8), 0 * one, 0 * one, one, np.array([[0, 1]]), np.array([[0, 1]]))
+    with pytest.raises(LawError, match="without pixels"):
+        expected_crop_resize(operator, empty, (3, 8, 8))
+
+
+@pytest.mark.slow
+def test_expected_resized_crop_of_a_photo():
+    law = resized_crop_law(256, 256)
+    operator = CropResize((224, 224), Interpolation.of("bilinear", True))
+    mean = expected_crop_resize(operator, law, (3, 256, 256))
+    x, some = image(3, 256, 256), torch.tensor([0, 57, 223])
+    averages = {}
+
+    def average(length, first, count):
+        if (length, first, count) not in averages:
+            place = torch.arange(first, first + count)
+            each = operator.interpolation.matrices(place, 0 * place + length, 256, 224)
+            averages[length, first, count] = each[:, some].mean(0)
+        return averages[length, first, count]
+
+    theirs = torch.zeros(3, 3, 3, dtype=torch.float64)
+    sizes = zip(law.heights, law.widths, law.probabilities, law.tops, law.lefts, strict=True)
+    for height, width, p, top, left in sizes:
+        theirs += p * (average(height, *top) @ x @ average(width, *left).T)
+    agree(mean.apply(x[None])[0][:, some][:, :, some], theirs)
+
+
+@pads
+def test_expected_crop(mode, fill):
+    operator = Crop((5, 6), (1, 2, 3, 4), fill, mode)
+    x = image(3, 6, 8)
+    mean = expected_crop(operator, (3, 6, 8))
+    framed = F.pad(x, [1, 2, 3, 4], torchvision_fill(fill), mode)
+    windows = framed.unfold(1, 5, 1).unfold(2, 6, 1)
+    offset = operator.fill_like(x) * (1 - mean.mask())
+    agree(mean.apply(x[None])[0] + offset, windows.mean((1, 2)))
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [Resize(9, Interpolation.of("bicubic", True)), CenterCrop((9, 3)), Pad((1, 2, 3, 0))],
+    ids=lambda o: type(o).__name__,
+)
+def test_what_is_not_random_is_one_term(operator):
+    x = image(2, 3, 7, 8)
+    mean = expected_atoms(operator, NONE, torch.ones(1), (3, 7, 8))
+    assert len(mean.rows) == 1
+    agree(mean.apply(x), operator(x[None], NONE)[0])
+
+
+@pytest.mark.parametrize("kernel_size", [(5, 9), (7, 3), (1, 1)], ids=str)
+@pytest.mark.parametrize("low", [0.1, 0.5])
+def test_expected_blur(kernel_size, low):
+    x = image(2, 3, 12, 10)
+    nodes, shares = np.polynomial.legendre.leggauss(300)
+    sigmas = (low + 2) / 2 + (2 - low) / 2 * nodes
+    each = [F.gaussian_blur(x, list(kernel_size), [s]) for s in sigmas.tolist()]
+    theirs = sum(w / 2 * blurred for w, blurred in zip(shares.tolist(), each, strict=True))
+    mean = expected_blur(Blur(kernel_size), am.Uniform(low, 2), (3, 12, 10))
+    assert len(mean.rows) <= max(kernel_size) // 2 + 1
+    agree(mean.apply(x), theirs, 1e-13)
+    some = am.Discrete([0.3, 1.0, 2.0], [0.2, 0.5, 0.3])
+    theirs = sum(
+        w * F.gaussian_blur(x, list(kernel_size), [s])
+        for s, w in zip(some.values, some.probabilities or (), strict=True)
+    )
+    agree(expected_blur(Blur(kernel_size), some, (3, 12, 10)).apply(x), theirs)
+
+
+@pytest.mark.parametrize(
+    "law",
+    [am.Uniform(0, 2), am.LogUniform(0.1, 5), am.Triangular(0.1, 3, 0.5), am.Beta(2, 2)],
+    ids=str,
+)
+def test_expected_blur_under_other_laws(law):
+    x, operator = image(1, 1, 9, 9), Blur((5, 3))
+    sigma = torch.from_numpy(law.ppf((np.arange(20000) + 0.5) / 20000))[:, None]
+    rows, columns = operator.matrices(sigma, (1, 9, 9))
+    theirs = torch.einsum("kih,nchw,kjw->ncij", rows, x, columns) / 20000
+    agree(expected_blur(operator, law, (1, 9, 9)).apply(x), theirs, 1e-5)
+
+
+def test_expected_blur_refuses():
+    for law in (am.Uniform(-1, 1), am.Discrete([0.0, 1.0]), am.Discrete([-1.0, 1.0])):
+        with pytest.raises(LawError, match="positive"):
+            expected_blur(Blur((3, 3)), law, (1, 8, 8))

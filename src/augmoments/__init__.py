@@ -10,9 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from augmoments import data
+    from augmoments.adapters import as_policy
+    from augmoments.augmentations.affine import RandomAffine
+    from augmoments.augmentations.augmix import AugMix
+    from augmoments.augmentations.automatic import AutoAugment, RandAugment, TrivialAugmentWide
     from augmoments.augmentations.base import Augmentation
+    from augmoments.augmentations.blur import GaussianBlur
     from augmoments.augmentations.color import ColorJitter, Normalize, RandomGrayscale
-    from augmoments.augmentations.compose import Compose, RandomApply
+    from augmoments.augmentations.compose import Compose, RandomApply, RandomChoice, RandomOrder
+    from augmoments.augmentations.conversion import ToDtype
+    from augmoments.augmentations.crops import (
+        CenterCrop,
+        Pad,
+        RandomCrop,
+        RandomResizedCrop,
+        Resize,
+    )
+    from augmoments.augmentations.elastic import ElasticTransform
+    from augmoments.augmentations.erasing import RandomErasing
     from augmoments.augmentations.geometric import (
         RandomHorizontalFlip,
         RandomRotation,
@@ -21,9 +36,21 @@ if TYPE_CHECKING:
         RandomVerticalFlip,
         RandomZoom,
     )
+    from augmoments.augmentations.mixing import CutMix, MixUp
+    from augmoments.augmentations.noise import GaussianNoise
+    from augmoments.augmentations.perspective import RandomPerspective
+    from augmoments.augmentations.pixelwise import (
+        RandomAdjustSharpness,
+        RandomAutocontrast,
+        RandomEqualize,
+        RandomInvert,
+        RandomPosterize,
+        RandomSolarize,
+    )
     from augmoments.calculus.dataset import DatasetMoments
     from augmoments.calculus.expected_operator import expected_operator
     from augmoments.calculus.moments import Moments, moments
+    from augmoments.compare import Comparison, compare
     from augmoments.config import load_policy, policy_from, policy_to_dict
     from augmoments.laws import (
         Beta,
@@ -44,9 +71,18 @@ if TYPE_CHECKING:
     from augmoments.sample_size import SampleSize, samples_needed
 
 _HOMES = {
+    "adapters": ("as_policy",),
+    "augmentations.affine": ("RandomAffine",),
+    "augmentations.augmix": ("AugMix",),
+    "augmentations.automatic": ("AutoAugment", "RandAugment", "TrivialAugmentWide"),
     "augmentations.base": ("Augmentation",),
+    "augmentations.blur": ("GaussianBlur",),
     "augmentations.color": ("ColorJitter", "Normalize", "RandomGrayscale"),
-    "augmentations.compose": ("Compose", "RandomApply"),
+    "augmentations.compose": ("Compose", "RandomApply", "RandomChoice", "RandomOrder"),
+    "augmentations.conversion": ("ToDtype",),
+    "augmentations.crops": ("CenterCrop", "Pad", "RandomCrop", "RandomResizedCrop", "Resize"),
+    "augmentations.elastic": ("ElasticTransform",),
+    "augmentations.erasing": ("RandomErasing",),
     "augmentations.geometric": (
         "RandomHorizontalFlip",
         "RandomRotation",
@@ -55,9 +91,21 @@ _HOMES = {
         "RandomVerticalFlip",
         "RandomZoom",
     ),
+    "augmentations.mixing": ("CutMix", "MixUp"),
+    "augmentations.noise": ("GaussianNoise",),
+    "augmentations.perspective": ("RandomPerspective",),
+    "augmentations.pixelwise": (
+        "RandomAdjustSharpness",
+        "RandomAutocontrast",
+        "RandomEqualize",
+        "RandomInvert",
+        "RandomPosterize",
+        "RandomSolarize",
+    ),
     "calculus.dataset": ("DatasetMoments",),
     "calculus.expected_operator": ("expected_operator",),
     "calculus.moments": ("Moments", "moments"),
+    "compare": ("Comparison", "compare"),
     "config": ("load_policy", "policy_from", "policy_to_dict"),
     "laws": (
         "Beta",
@@ -80,33 +128,62 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AugMix",
     "Augmentation",
     "AugmentedRidge",
     "AugmentedRidgeClassifier",
+    "AutoAugment",
     "Beta",
+    "CenterCrop",
     "ColorJitter",
+    "Comparison",
     "Compose",
+    "CutMix",
     "DatasetMoments",
     "Discrete",
+    "ElasticTransform",
+    "GaussianBlur",
+    "GaussianNoise",
     "LogUniform",
     "LossEstimate",
+    "MixUp",
     "Moments",
     "Normal",
     "Normalize",
     "OutputMoments",
+    "Pad",
+    "RandAugment",
+    "RandomAdjustSharpness",
+    "RandomAffine",
     "RandomApply",
+    "RandomAutocontrast",
+    "RandomChoice",
+    "RandomCrop",
+    "RandomEqualize",
+    "RandomErasing",
     "RandomGrayscale",
     "RandomHorizontalFlip",
+    "RandomInvert",
+    "RandomOrder",
+    "RandomPerspective",
+    "RandomPosterize",
+    "RandomResizedCrop",
     "RandomRotation",
     "RandomShear",
+    "RandomSolarize",
     "RandomTranslation",
     "RandomVerticalFlip",
     "RandomZoom",
+    "Resize",
     "SampleSize",
     "Sensitivity",
+    "ToDtype",
     "Triangular",
+    "TrivialAugmentWide",
     "TruncatedNormal",
     "Uniform",
+    "as_policy",
+    "compare",
     "data",
     "expectation",
     "expected_loss",

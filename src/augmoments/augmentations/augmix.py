@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy.special import betaincinv
 from augmoments.augmentations.automatic import check_whole
 from augmoments.augmentations.base import Elementary
 from augmoments.augmentations.operations import MIXED, MIXED_PARTLY, choices, switch
-from augmoments.errors import InputError
+from augmoments.errors import InputError, InputTypeError
 from augmoments.laws.joint import Array, JointLaw, Table
 from augmoments.operators.base import Operator, Shape
 from augmoments.operators.switch import Blended, Repeat
@@ -120,6 +121,10 @@ class AugMix(Elementary):
         check_whole("AugMix", "severity", self.severity, 1, _BINS)
         check_whole("AugMix", "mixture_width", self.mixture_width, 1)
         check_whole("AugMix", "chain_depth", self.chain_depth, -(10**9))
+        if not isinstance(self.alpha, Real):
+            raise InputTypeError(
+                f"AugMix: alpha must be a number, got {type(self.alpha).__name__}."
+            )
         if not 0 < self.alpha < inf:
             raise InputError(f"AugMix: alpha must be positive and finite, got {self.alpha}.")
         _ = self.operator

@@ -200,7 +200,7 @@ def _pairs(found_for: str, size: tuple[int, int]) -> Table:
     for parts in policies:
         sides = [_with_probabilities(part, size) for part in parts]
         for (first, p), (second, q) in product(*sides):
-            pair = (*second, *first) if second == SKIPPED else (*first, *second)
+            pair = (*second, *first) if first == SKIPPED else (*first, *second)
             weighted.append((pair, p * q / len(policies)))
     return merged(weighted)
 

@@ -92,7 +92,7 @@ class Augmentation(ABC):
     @property
     @abstractmethod
     def mirrors(self) -> bool:
-        """Whether mirroring the input just mirrors the output, for every draw."""
+        """Whether mirroring the input just mirrors the output, as far as its law goes."""
 
     @abstractmethod
     def apply(self, images: Tensor, theta: Tensor) -> Tensor:
@@ -147,9 +147,24 @@ class Augmentation(ABC):
     def rows(self, shape: Shape) -> tuple[Row, ...]:
         """The rows of :meth:`explain`, as if the augmentation stood alone."""
 
-    def explain(self, shape: Shape) -> Explanation:
-        """How the moments of this policy are found for images of ``shape`` ``(C, H, W)``."""
-        raise NotImplementedError
+    def explain(self, shape: Shape | Tensor, *, tol: float = 0.03, seed: int = 0) -> Explanation:
+        """How the moments of this policy are found, and what each step brings, as a table.
+
+        The door to :func:`augmoments.calculus.explain.explain`, which says what the columns are.
+
+        Args:
+            shape: ``(C, H, W)`` of the images, or images themselves ``(N, C, H, W)`` in [0, 1].
+            tol: Relative error asked of the covariances behind the shares.
+            seed: Seed of the scrambling.
+
+        Example:
+            >>> import augmoments as am
+            >>> policy = am.Compose([am.RandomHorizontalFlip(), am.RandomGrayscale()])
+            >>> print(policy.explain((3, 32, 32)))
+        """
+        from augmoments.calculus.explain import explain
+
+        return explain(self, shape, tol=tol, seed=seed)
 
     def draw(self, shape: Shape, n: int, generator: torch.Generator | None = None) -> Tensor:
         """Parameters of ``n`` independent draws for ``shape``, ``(n, P)``, float64."""
@@ -331,18 +346,6 @@ class Sequence(Augmentation):
 
     def jointly(self, shape: Shape) -> bool:
         return any(step.jointly(here) for step, here in self.along(shape))
-
-    def smoothed(self) -> Augmentation:
-        """The same, but with noise that its last step adds left to :meth:`conditional`."""
-        return self
-
-    def conditional(self, images: Tensor, theta: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Mean and variance of the result at each value, given a draw of :attr:`parameters`.
-
-        The variance is that of noise which is independent from value to value and not among the
-        parameters; ``None`` if there is no such noise, and then the mean is :meth:`apply`.
-        """
-        return self.apply(images, theta), None
 
     def outcomes(self, shape: Shape) -> float:
         return prod(step.outcomes(here) for step, here in self.along(shape))

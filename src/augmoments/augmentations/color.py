@@ -32,29 +32,31 @@ from augmoments.operators.color import (
     Saturation,
     Standardisation,
 )
+from augmoments.operators.hue import Hue
 from augmoments.rules import Mixture, Product, Rule
 
 
 @dataclass(frozen=True)
 class ColorJitter(Augmentation):
-    r"""Jitter brightness, contrast and saturation by random factors, in random order.
+    r"""Jitter brightness, contrast, saturation and hue at random, in random order.
 
-    Each blends with a reference, :math:`f x + (1 - f) r(x)`: black, the mean of the gray levels,
-    and gray. With ``clamp=True`` (as torchvision) every blend is clamped to [0, 1], which makes
-    the action nonlinear: moments come from cubature over the factors. With ``clamp=False`` they
-    are exact, averaged over the orders.
+    The first three blend with a reference, :math:`f x + (1 - f) r(x)`: black, the mean of the gray
+    levels, and gray. With ``clamp=True`` (as torchvision) every blend is clamped to [0, 1], which
+    makes the action nonlinear, as shifting the hue does: moments come from nodes over the factors.
+    With ``clamp=False`` and no hue they are exact, averaged over the orders.
 
     Args:
         brightness: Law of the factor, a range, or a number ``v`` for
             ``Uniform(max(0, 1 - v), 1 + v)``; 0 leaves the step out.
         contrast: The same for contrast.
         saturation: The same for saturation.
-        hue: Only 0; hue is not supported.
+        hue: Law of the shift on the colour circle in turns, a range inside [-0.5, 0.5], or a
+            number ``v`` for ``Uniform(-v, v)``; 0 leaves the step out.
         clamp: Clamp to [0, 1] after every blend.
 
     Raises:
-        LawError: A factor can be negative.
-        PolicyError: A hue, or images that have neither 1 nor 3 channels.
+        LawError: A factor can be negative, or a hue lie outside [-0.5, 0.5].
+        PolicyError: Images that have neither 1 nor 3 channels.
 
     Example:
         >>> import torch, augmoments as am
@@ -71,13 +73,11 @@ class ColorJitter(Augmentation):
     clamp: bool = True
 
     def __post_init__(self) -> None:
-        if self.hue != 0 and self.hue is not None:
-            raise PolicyError("ColorJitter: hue is not supported; use hue=0.")
         _ = self.jitters
 
     @cached_property
     def jitters(self) -> tuple[Step, ...]:
-        """The factors that are active, in the order brightness, contrast, saturation."""
+        """The factors that are active, in the order brightness, contrast, saturation, hue."""
         found = []
         for name, operator in (
             ("brightness", Brightness),
@@ -87,6 +87,9 @@ class ColorJitter(Augmentation):
             law = _factor_law(getattr(self, name), name)
             if law is not None:
                 found.append(Step(operator(clamp=self.clamp), law, "ColorJitter"))
+        shift = _hue_law(self.hue)
+        if shift is not None:
+            found.append(Step(Hue(), shift, "ColorJitter"))
         return tuple(found)
 
     @cached_property
@@ -100,7 +103,7 @@ class ColorJitter(Augmentation):
 
     @property
     def affine(self) -> bool:
-        return not self.clamp
+        return all(jitter.affine for jitter in self.jitters)
 
     def apply(self, images: Tensor, theta: Tensor) -> Tensor:
         def action(order: tuple[int, ...]) -> Action:
@@ -126,7 +129,7 @@ class ColorJitter(Augmentation):
         return True
 
     def jointly(self, shape: Shape) -> bool:
-        return self.clamp
+        return not self.affine
 
     def output_shape(self, shape: Shape) -> Shape:
         for jitter in self.jitters:
@@ -140,7 +143,7 @@ class ColorJitter(Augmentation):
         order = Row(
             "ColorJitter", "order", f"{len(self.orders)} equally likely", "atoms", True, "mixture"
         )
-        if not self.clamp:
+        if self.affine:
             return (order, *rows)
         return tuple(replace(row, route="joint nodes") for row in (order, *rows))
 
@@ -218,6 +221,18 @@ def _factor_law(value: LawLike | None, name: str) -> Law | None:
     if law.support[0] < 0:
         raise LawError(
             f"ColorJitter: factors of {name} must not be negative, these reach {law.support[0]:g}."
+        )
+    return law
+
+
+def _hue_law(value: LawLike | None) -> Law | None:
+    if value is None or (isinstance(value, Real) and value == 0):
+        return None
+    law = as_law((-float(value), float(value)) if isinstance(value, Real) else value, "hue")
+    low, high = law.support
+    if low < -0.5 or high > 0.5:
+        raise LawError(
+            f"ColorJitter: hue must lie in [-0.5, 0.5] turns, it reaches from {low:g} to {high:g}."
         )
     return law
 

@@ -50,7 +50,9 @@ class Covariance:
 
     def to(self, dtype: torch.dtype) -> Covariance:
         """The same in another floating-point type."""
-        return Covariance(self.factor.to(dtype), None if self.noise is None else self.noise.to(dtype))
+        return Covariance(
+            self.factor.to(dtype), None if self.noise is None else self.noise.to(dtype)
+        )
 
     @property
     def shape(self) -> torch.Size:

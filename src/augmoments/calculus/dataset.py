@@ -14,9 +14,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from augmoments.augmentations.base import Augmentation
+from augmoments.adapters import Policy, as_policy
 from augmoments.calculus.expected_operator import average
-from augmoments.calculus.moments import check_policy
 from augmoments.calculus.plan import Plan
 from augmoments.calculus.solve import head_moments
 from augmoments.calculus.state import DenseState, propagate
@@ -94,10 +93,9 @@ class DatasetMoments:
     """
 
     def __init__(
-        self, policy: Augmentation, *, tol: float = 1e-3, seed: int = 0, max_nodes: int = 4096
+        self, policy: Policy, *, tol: float = 1e-3, seed: int = 0, max_nodes: int = 4096
     ) -> None:
-        check_policy(policy)
-        self.policy = policy
+        self.policy = as_policy(policy)
         self.tol = tol
         self.seed = seed
         self.max_nodes = max_nodes

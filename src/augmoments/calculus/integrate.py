@@ -8,8 +8,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from augmoments.adapters import Policy, as_policy
 from augmoments.augmentations.base import Augmentation
-from augmoments.calculus.moments import check_policy
 from augmoments.calculus.nodes import QUANTILE, JointNodes, NodeFamily
 from augmoments.errors import InputError, ModelError
 from augmoments.estimate import Estimate, rounding
@@ -24,14 +24,14 @@ _BYTES_AT_ONCE = 256 * 2**20
 def integrate(
     fn: Indexed,
     images: Tensor,
-    policy: Augmentation,
+    policy: Policy,
     tol: float,
     seed: int,
     max_nodes: int,
     progress: Progress | None = None,
 ) -> Estimate:
     """Expectation and variance of a function of an image and of its position in the batch."""
-    check_policy(policy)
+    policy = as_policy(policy)
     if not 0 < tol < 1:
         raise InputError(f"tol must lie between 0 and 1, got {tol!r}.")
     shape: Shape = tuple(images.shape[1:])  # type: ignore[assignment]

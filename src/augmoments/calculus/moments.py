@@ -10,13 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from augmoments.augmentations.base import Augmentation
+from augmoments.adapters import Policy, as_policy
 from augmoments.calculus.covariance import Covariance
 from augmoments.calculus.plan import Plan
 from augmoments.calculus.solve import Solution, solve
 from augmoments.calculus.state import FactorState
 from augmoments.checks import check_images, check_memory
-from augmoments.errors import InputError, InputTypeError
+from augmoments.errors import InputError
 from augmoments.estimate import Method, rounding
 from augmoments.operators.base import Shape
 from augmoments.rules import leaves
@@ -96,7 +96,7 @@ class Moments:
 
 def moments(
     images: Float[Tensor, "N C H W"],
-    policy: Augmentation,
+    policy: Policy,
     tol: float = 1e-3,
     *,
     seed: int = 0,
@@ -115,7 +115,8 @@ def moments(
 
     Args:
         images: ``(N, C, H, W)`` or ``(C, H, W)``, floating point in ``value_range``.
-        policy: Any augmentation.
+        policy: Any augmentation, or a pipeline of torchvision, kornia or albumentations (see
+            :func:`augmoments.as_policy`).
         tol: Relative error asked for, in Euclidean norm for the mean and in Frobenius norm for
             the covariance. If ``max_nodes`` do not reach it, ``error`` says how far it got.
         seed: Seed of the scrambling; the same seed gives the same answer.
@@ -142,7 +143,7 @@ def moments(
         Balestriero, Misra, LeCun (2022), section 2.
     """
     batch = check_images(images, value_range=value_range)
-    check_policy(policy)
+    policy = as_policy(policy)
     if not 0 < tol < 1:
         raise InputError(f"tol must lie between 0 and 1, got {tol!r}.")
     shape: Shape = tuple(batch.shape[1:])  # type: ignore[assignment]
@@ -182,16 +183,6 @@ def _cancelled(solution: Solution) -> Tensor:
         noise = solution.state.roundoff
         share = noise / norm.clamp_min(torch.finfo(norm.dtype).tiny).sqrt()
         return torch.where(norm > noise.square(), 2 * share + share.square(), 0.0)
-
-
-def check_policy(policy: object) -> None:
-    """Refuse what is not an augmentation, by name."""
-    if not isinstance(policy, Augmentation):
-        kind = type(policy)
-        raise InputTypeError(
-            f"policy must be an augmentation of augmoments, such as Compose([RandomRotation(15)]), "
-            f"got {kind.__module__}.{kind.__qualname__}."
-        )
 
 
 def _images_at_once(images: Tensor, plan: Plan) -> int:

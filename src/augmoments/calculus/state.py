@@ -109,7 +109,9 @@ class FactorState(State):
         count, size = len(self.mean), self.mean[0].numel()
         needed = 2 * count * size**2 * self.mean.element_size()
         check_memory(needed, "noise that is resampled", "smaller images, or the noise last")
-        columns = self.noise.flatten(1).sqrt().diag_embed().reshape(count, size, *self.mean.shape[1:])
+        columns = (
+            self.noise.flatten(1).sqrt().diag_embed().reshape(count, size, *self.mean.shape[1:])
+        )
         return replace(self, factor=torch.cat([self.factor, columns], 1), noise=None)
 
     @classmethod

@@ -7,9 +7,49 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from augmoments.augmentations.base import Augmentation
-from augmoments.augmentations.color import ColorJitter, Normalize, RandomGrayscale
-from augmoments.augmentations.compose import Compose, RandomApply
+from augmoments.augmentations.affine import (
+    RandomAffine,
+)
+from augmoments.augmentations.augmix import (
+    AugMix,
+)
+from augmoments.augmentations.automatic import (
+    AutoAugment,
+    RandAugment,
+    TrivialAugmentWide,
+)
+from augmoments.augmentations.base import (
+    Augmentation,
+)
+from augmoments.augmentations.blur import (
+    GaussianBlur,
+)
+from augmoments.augmentations.color import (
+    ColorJitter,
+    Normalize,
+    RandomGrayscale,
+)
+from augmoments.augmentations.compose import (
+    Compose,
+    RandomApply,
+    RandomChoice,
+)
+from augmoments.augmentations.conversion import (
+    ToDtype,
+)
+from augmoments.augmentations.crops import (
+    CenterCrop,
+    Pad,
+    RandomCrop,
+    RandomResizedCrop,
+    Resize,
+)
+from augmoments.augmentations.elastic import (
+    ElasticTransform,
+)
+from augmoments.augmentations.erasing import (
+    RandomErasing,
+)
 from augmoments.augmentations.geometric import (
     RandomHorizontalFlip,
     RandomRotation,
@@ -17,6 +57,24 @@ from augmoments.augmentations.geometric import (
     RandomTranslation,
     RandomVerticalFlip,
     RandomZoom,
+)
+from augmoments.augmentations.mixing import (
+    CutMix,
+    MixUp,
+)
+from augmoments.augmentations.noise import (
+    GaussianNoise,
+)
+from augmoments.augmentations.perspective import (
+    RandomPerspective,
+)
+from augmoments.augmentations.pixelwise import (
+    RandomAdjustSharpness,
+    RandomAutocontrast,
+    RandomEqualize,
+    RandomInvert,
+    RandomPosterize,
+    RandomSolarize,
 )
 from augmoments.checks import did_you_mean
 from augmoments.config.document import Document, Place, read_document
@@ -27,17 +85,42 @@ from augmoments.laws import Law
 STEPS: dict[str, type[Augmentation]] = {
     step.__name__: step
     for step in (
-        RandomTranslation,
-        RandomShear,
-        RandomZoom,
-        RandomRotation,
-        RandomHorizontalFlip,
-        RandomVerticalFlip,
+        RandomAffine,
+        AugMix,
+        AutoAugment,
+        RandAugment,
+        TrivialAugmentWide,
+        GaussianBlur,
         ColorJitter,
-        RandomGrayscale,
         Normalize,
-        RandomApply,
+        RandomGrayscale,
         Compose,
+        RandomApply,
+        RandomChoice,
+        ToDtype,
+        CenterCrop,
+        Pad,
+        RandomCrop,
+        RandomResizedCrop,
+        Resize,
+        ElasticTransform,
+        RandomErasing,
+        RandomHorizontalFlip,
+        RandomRotation,
+        RandomShear,
+        RandomTranslation,
+        RandomVerticalFlip,
+        RandomZoom,
+        CutMix,
+        MixUp,
+        GaussianNoise,
+        RandomPerspective,
+        RandomAdjustSharpness,
+        RandomAutocontrast,
+        RandomEqualize,
+        RandomInvert,
+        RandomPosterize,
+        RandomSolarize,
     )
 }
 

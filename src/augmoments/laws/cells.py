@@ -44,7 +44,7 @@ def cell_probabilities(
     Raises:
         LawError: Area and ratio are constants whose sides lie on an edge.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         cells = _Cells(*np.broadcast_arrays(*_corners(a_edges, b_edges)))
         if areas[0] == areas[1] and ratios[0] == ratios[1]:
             return _one_point(a_edges, b_edges, areas[0], ratios[0])

@@ -5,6 +5,8 @@ Albumentations' ``RandomResizedCrop`` draws as torchvision's.
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import numpy as np
 
 from augmoments.errors import LawError
@@ -67,10 +69,10 @@ def check_box(
     law: str, height: int, width: int, scale: Range, ratio: Range, largest: float = np.inf
 ) -> tuple[int, int]:
     """Refuse images without pixels and impossible ranges of the scale or of the ratio."""
-    if not (height == int(height) >= 1 and width == int(width) >= 1):
+    if not all(isinstance(side, Integral) and side >= 1 for side in (height, width)):
         raise LawError(f"{law}: an image has whole sides from 1, got {height} x {width}.")
     for name, values in (("scale", scale), ("ratio", ratio)):
-        if len(values) != 2:
+        if np.shape(values) != (2,):
             raise LawError(f"{law}: {name} has two ends (low, high), got {values!r}.")
         check_finite(law, **{f"{name}[0]": values[0], f"{name}[1]": values[1]})
         if values[0] > values[1]:

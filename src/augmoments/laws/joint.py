@@ -67,10 +67,13 @@ class JointLaw(ABC):
 
 @dataclass(frozen=True, eq=False)
 class Table(JointLaw):
-    """Finitely many outcomes, each a row of ``points`` ``(K, width)``, with ``weights`` ``(K,)``."""
+    """Finitely many outcomes, rows of ``points`` ``(K, width)``, with ``weights`` ``(K,)``."""
 
     points: Array
     weights: Array
+
+    def __str__(self) -> str:
+        return f"{len(self.points)} outcomes"
 
     def __post_init__(self) -> None:
         if len(self.points) != len(self.weights) or not np.isclose(self.weights.sum(), 1):

@@ -72,7 +72,7 @@ def kornia_cutmix_law(
     """
     image = check_box("kornia_cutmix_law", height, width, (0, 1), (1, 1))
     check_positive("kornia_cutmix_law", alpha=alpha)
-    if not 0 <= cut_size[0] <= cut_size[1] <= 1 or cut_size[0] == 1:
+    if np.shape(cut_size) != (2,) or not 0 <= cut_size[0] <= cut_size[1] <= 1 or cut_size[0] == 1:
         raise LawError(
             f"kornia_cutmix_law: cut_size is a range of lambda in [0, 1] that begins below 1, got "
             f"{cut_size!r}."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import numpy as np
 
 from augmoments.checks import check_probability
@@ -20,14 +22,14 @@ def torchvision_shift_law(size: int, fraction: float) -> Discrete:
         fraction: ``translate``, the greatest shift as a share of that side.
 
     Raises:
-        LawError: The side is not positive, or the fraction not in [0, 1].
+        LawError: The side is no whole number from 1, or the fraction not in [0, 1].
 
     Example:
         >>> print(torchvision_shift_law(10, 0.1))
         0.25 at -1, 0.5 at 0, 0.25 at 1
     """
-    if size < 1:
-        raise LawError(f"torchvision_shift_law: the side must be at least 1, got {size}.")
+    if not (isinstance(size, Integral) and size >= 1):
+        raise LawError(f"torchvision_shift_law: size is a whole number from 1, got {size!r}.")
     most = check_probability(fraction, "fraction") * size
     if most == 0:
         return Discrete([0])

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from augmoments.operators.affine import Affine
 from augmoments.operators.base import Shape
+from augmoments.operators.fused import multiply_add
 
 _COLUMNS = {"angle": 0, "shift along x": 1, "shift along y": 2}
 _COLUMNS |= {"shear along x": 4, "shear along y": 5}
@@ -39,3 +40,22 @@ class AffinePart(Affine):
         full[:, 3] = 1
         full[:, _COLUMNS[self.varies]] = strength
         return super().matrices(full, shape)
+
+    def positions(self, theta: Tensor, shape: Shape, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Input pixels that are read, each ``(B, H, W)``.
+
+        Quarter turns of images that are not square read half-way between pixels. Which one is read
+        is then up to rounding, so the last step is fused as in PyTorch's ``grid_sample``.
+        """
+        _, height, width = shape
+        size = torch.tensor([width, height], dtype=torch.float64, device=device)
+        y, x = torch.meshgrid(
+            torch.arange(height, dtype=torch.float64, device=device) - (height - 1) / 2,
+            torch.arange(width, dtype=torch.float64, device=device) - (width - 1) / 2,
+            indexing="ij",
+        )
+        points = torch.stack([x, y, torch.ones_like(x)], -1).reshape(1, -1, 3)
+        matrix = self.matrices(theta, shape).to(device)
+        grid = points.expand(len(theta), -1, -1).bmm((matrix / (0.5 * size)[:, None]).mT)
+        x, y = multiply_add(grid + 1, size / 2, -0.5).unbind(2)
+        return x.reshape(-1, height, width), y.reshape(-1, height, width)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from augmoments.errors import InputError, PolicyError
 from augmoments.operators.base import Shape
+from augmoments.operators.crop import read_pixels
 from augmoments.operators.interpolation import Taps
 from augmoments.operators.separable import Separable
 
@@ -43,16 +44,21 @@ class Blur(Separable):
                 )
 
     def matrices(self, theta: Tensor, shape: Shape) -> tuple[Tensor, Tensor]:
-        along_x, along_y = self.kernel_size
-        sigma = theta[:, 0]
-        return convolutions(sigma, along_y, shape[1]), convolutions(sigma, along_x, shape[2])
+        across, down = (gaussian(theta[:, 0], taps) for taps in self.kernel_size)
+        return convolutions(down, shape[1]), convolutions(across, shape[2])
 
 
-def convolutions(sigma: Tensor, taps: int, size: int) -> Tensor:
-    """Matrices ``(B, size, size)`` of kernels with standard deviations ``sigma`` ``(B,)``."""
+def gaussian(sigma: Tensor, taps: int) -> Tensor:
+    """Kernels ``(B, taps)`` with standard deviations ``sigma`` ``(B,)``, each of sum 1."""
     distance = torch.arange(taps, device=sigma.device) - taps // 2
-    kernel = torch.softmax(-((distance / sigma[:, None]) ** 2) / 2, 1)
-    position = torch.arange(size, device=sigma.device)[:, None] + distance
-    index = (size - 1) - ((size - 1) - position.abs()).abs()
-    every = (len(sigma), size, taps)
-    return Taps(index.expand(every), kernel[:, None].expand(every)).matrices(size)
+    return torch.softmax(-((distance / sigma[:, None]) ** 2) / 2, 1)
+
+
+def convolutions(kernels: Tensor, size: int) -> Tensor:
+    """Matrices ``(B, size, size)`` that convolve with ``kernels`` ``(B, taps)``, ends reflected."""
+    taps = kernels.shape[1]
+    pixels = torch.arange(size, device=kernels.device)[:, None]
+    reach = torch.arange(taps, device=kernels.device) - taps // 2
+    index = read_pixels(pixels + reach, size, "reflect")
+    every = (len(kernels), size, taps)
+    return Taps(index.expand(every), kernels[:, None].expand(every)).matrices(size)

@@ -205,16 +205,18 @@ def check_padding(padding: Padding, mode: str) -> None:
 
 def check_frame(frame: Padding, mode: PaddingMode, shape: Shape) -> None:
     """Refuse images that are too small to be mirrored into the frame."""
+    if mode not in ("reflect", "symmetric"):
+        return
     left, top, right, bottom = frame
-    spare = {"reflect": 1, "symmetric": 0}
-    for axis, widths, size in (
-        ("width", (left, right), shape[2]),
-        ("height", (top, bottom), shape[1]),
+    for axis, width, size in (
+        ("width", max(left, right), shape[2]),
+        ("height", max(top, bottom), shape[1]),
     ):
-        if mode in spare and max(widths) > size - spare[mode]:
+        most = size - 1 if mode == "reflect" else size
+        if width > most:
             raise PolicyError(
-                f'padding_mode="{mode}" mirrors at most {size - spare[mode]} pixels of images whose '
-                f'{axis} is {size}, but the frame is {max(widths)} wide; use "edge" or less padding.'
+                f'padding_mode="{mode}" mirrors at most {most} pixels of images whose {axis} is '
+                f'{size}, but the frame takes {width}; use "edge" or less padding.'
             )
 
 

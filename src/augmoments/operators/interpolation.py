@@ -24,13 +24,13 @@ _RADIUS = {"bilinear": 1.0, "bicubic": 2.0}
 class Taps(NamedTuple):
     """The pixels that each output pixel reads, and their weights; both ``(B, out, K)``."""
 
-    index: Tensor
+    pixel: Tensor
     weight: Tensor
 
     def matrices(self, size: int) -> Tensor:
         """The same as matrices ``(B, out, size)``."""
-        matrices = self.weight.new_zeros(*self.index.shape[:2], size)
-        return matrices.scatter_add_(2, self.index, self.weight)
+        matrices = self.weight.new_zeros(*self.pixel.shape[:2], size)
+        return matrices.scatter_add_(2, self.pixel, self.weight)
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class Interpolation:
     Attributes:
         mode: ``"bilinear"`` and ``"bicubic"`` stand for their kernel along one axis.
         antialias: Widen the kernel where the image shrinks; it is cut off and renormalised at the
-            ends of the interval. Pixels beyond an end repeat the last one otherwise.
+            ends of the interval. Pixels beyond an end repeat the last one otherwise. (PyTorch
+            2.13 repeats the first row of images of one column in this case; this is not copied.)
         align_corners: Map first and last pixels to each other.
     """
 
@@ -76,8 +77,8 @@ class Interpolation:
             PyTorch, ``torch.nn.functional.interpolate``. Keys, "Cubic convolution interpolation"
             (1981), with -1/2 for its constant when antialiasing and -3/4 otherwise.
         """
-        index, weight = self.taps(length.double()[:, None], out)
-        return Taps(index + start.long()[:, None, None], weight).matrices(size)
+        pixel, weight = self.taps(length.double()[:, None], out)
+        return Taps(pixel + start.long()[:, None, None], weight).matrices(size)
 
     def taps(self, length: Tensor, out: int) -> Taps:
         """What output pixels read of intervals of ``length`` ``(B, 1)``, from their start."""

@@ -61,8 +61,9 @@ class Projective(Operator):
         if matrix.shape[1] == 3:
             w = points.bmm(matrix[:, 2:].mT)
             grid = torch.where(w == 0, _OUTSIDE, grid / w)
-        x, y = ((grid + shift + 1) * (size / 2) - 0.5).unbind(2)
-        return x.reshape(-1, height, width), y.reshape(-1, height, width)
+        pixels = grid.mT.contiguous().reshape(-1, 2, height, width)
+        pixels.add_(_planes(shift)).add_(1).mul_(_planes(size / 2)).sub_(0.5)
+        return pixels[:, 0], pixels[:, 1]
 
     def __call__(self, images: Tensor, theta: Tensor) -> Tensor:
         shape: Shape = tuple(images.shape[-3:])  # type: ignore[assignment]
@@ -73,6 +74,11 @@ class Projective(Operator):
         if not self.resampling.fill_like(images).any():
             return self(images, theta)
         return super().linear(images, theta)
+
+
+def _planes(pair: Tensor) -> Tensor:
+    """A number for x and one for y, shaped to broadcast against ``(B, 2, H, W)``."""
+    return pair[:, None, None]
 
 
 def _lattice(height: int, width: int, origin: tuple[float, float], device: torch.device) -> Tensor:

@@ -55,6 +55,7 @@ class Resize(Separable):
     max_size: int | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "mirrors", not self.interpolation.mode.startswith("nearest"))
         if self.max_size is None:
             if self.size is None:
                 raise InputError("Resize: give size, max_size or both.")

@@ -8,8 +8,7 @@ from pathlib import Path
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from augmoments.augmentations.base import Augmentation
-from augmoments.calculus.moments import check_policy
+from augmoments.adapters import Policy, as_policy
 from augmoments.checks import check_images, check_targets
 from augmoments.data import Dataset
 from augmoments.reporting.judges import NO_MODEL, with_model
@@ -30,7 +29,7 @@ class Report:
 
 def report(
     images: Float[Tensor, "N C H W"] | Dataset,
-    policy: Augmentation,
+    policy: Policy,
     path: str | Path = "augmoments-report",
     *,
     model: nn.Module | None = None,
@@ -65,7 +64,7 @@ def report(
         >>> done.html.name, done.results.subjects[0].obtained[0].method
         ('report.html', 'exact')
     """
-    check_policy(policy)
+    policy = as_policy(policy)
     dataset = (
         images if isinstance(images, Dataset) else Dataset(check_images(images), name="images")
     )

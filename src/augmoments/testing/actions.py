@@ -99,7 +99,9 @@ def check_pieces(
             edges = np.unique(np.clip(np.r_[low, pieces.edges, high], low, high))
             step = max(1, len(edges) // cells)
             for start, stop in islice(pairwise(edges), 0, None, step):
-                gap = _highest_difference(part, reaching, others, column, start, stop, pieces.degree)
+                gap = _highest_difference(
+                    part, reaching, others, column, start, stop, pieces.degree
+                )
                 what = (
                     f"{part} in parameter {column} between {start:.6g} and {stop:.6g}, by its "
                     f"declaration a polynomial of degree {pieces.degree}: the difference of the "

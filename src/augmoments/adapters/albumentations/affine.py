@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,6 @@ from torch import Tensor
 from augmoments.adapters.albumentations.parameters import (
     Drawn,
     Halves,
-    Independent,
     constant,
     integers,
     is_constant,
@@ -20,9 +20,10 @@ from augmoments.adapters.albumentations.parameters import (
 )
 from augmoments.adapters.albumentations.sampling import check_warped_channels, resampling
 from augmoments.adapters.unsupported import unsupported
-from augmoments.augmentations import Compose
 from augmoments.augmentations.base import Augmentation, Elementary, Step
+from augmoments.augmentations.compose import Compose
 from augmoments.laws import Discrete, Law
+from augmoments.laws.independent import Independent
 from augmoments.operators.base import Operator, Shape
 from augmoments.operators.projective import Projective
 from augmoments.operators.warp import Axis, Resampling, Rotation, Shear, Translation, Zoom
@@ -36,9 +37,9 @@ class AffineWarp(Projective):
     r"""The inverse of :math:`C T H R S C^{-1}`: shift, shear, rotate and enlarge about the centre.
 
     The parameters are the angle in degrees (counter-clockwise), the shifts along x and y in
-    pixels, the shear angles along x and y in degrees, and the factors along x and y; ``H`` has minus
-    the tangents of the shears beside the diagonal, both at once. With ``keep_ratio`` the second
-    factor is the first one.
+    pixels, the shear angles along x and y in degrees, and the factors along x and y; ``H`` has
+    minus the tangents of the shears beside the diagonal, both at once. With ``keep_ratio`` the
+    second factor is the first one.
     """
 
     resampling: Resampling
@@ -113,7 +114,7 @@ def rotate(transform: Any) -> Augmentation:
     """Rotate: an angle from ``limit``, counter-clockwise, about the image's centre."""
     if transform.crop_border:
         raise unsupported(
-            transform, "crop_border=True, its output size is random", "crop_border=False"
+            transform, "crop_border=True makes the output size random", "use crop_border=False"
         )
     return _rotation(transform, uniform(transform.limit))
 
@@ -200,15 +201,14 @@ def affine(transform: Any) -> Augmentation:
     """Affine and ShiftScaleRotate, by the elementary map that is random where there is only one."""
     if transform.fit_output:
         raise unsupported(
-            transform, "fit_output=True, its output size is random", "fit_output=False"
+            transform, "fit_output=True makes the output size random", "use fit_output=False"
         )
     how, owner = resampling(transform), type(transform).__name__
     shifts = _shifts(transform)
     shears = uniform(transform.shear["x"]), uniform(transform.shear["y"])
-    factors = tuple(_factor(transform.scale[axis], transform.balanced_scale) for axis in "xy")
+    along_x, along_y = (_factor(transform.scale[a], transform.balanced_scale) for a in _AXES)
     angle, keep = uniform(transform.rotate), transform.keep_ratio
-    if keep:
-        factors = factors[0], constant(1)
+    factors = (along_x, constant(1) if keep else along_y)
     moving = {
         "angle": _moves(angle, 0),
         "shifts": any(shift.low or shift.high for shift in shifts),
@@ -232,12 +232,12 @@ def _alone(
     how: Resampling,
     keep: bool,
     owner: str,
-) -> list[Augmentation] | None:
+) -> Sequence[Augmentation] | None:
     """The steps of an affine map of which only one kind is random, where they act one by one."""
     if not active or active == ["angle"]:
         return [Warped(Rotation(how), angle, owner)]
     if active == ["shifts"]:
-        return [ShiftStep(axis, s, how, owner) for axis, s in zip(_AXES, shifts, strict=True)]
+        return [ShiftStep("x", shifts[0], how, owner), ShiftStep("y", shifts[1], how, owner)]
     if active == ["factors"]:
         if keep:
             return [Warped(Zoom("xy", how), factors[0], owner)]
@@ -246,10 +246,12 @@ def _alone(
             for axis, law in zip(_AXES, factors, strict=True)
             if _moves(law, 1)
         ]
-    slanted = [axis for axis, law in zip(_AXES, shears, strict=True) if _moves(law, 0)]
-    if active == ["shears"] and len(slanted) == 1:
-        return [Warped(Shear(slanted[0], how), shears[_AXES.index(slanted[0])], owner)]
-    return None
+    slanted = [
+        Warped(Shear(axis, how), law, owner)
+        for axis, law in zip(_AXES, shears, strict=True)
+        if _moves(law, 0)
+    ]
+    return slanted if active == ["shears"] and len(slanted) == 1 else None
 
 
 def _moves(law: Law, rest: float) -> bool:
@@ -261,7 +263,7 @@ def _shifts(transform: Any) -> tuple[Shift, Shift]:
     given = shares if pixels is None else pixels
     if given is None:
         return Shift(0, 0, False), Shift(0, 0, False)
-    x, y = (Shift(*given[axis], share=pixels is None) for axis in "xy")
+    x, y = (Shift(*given[axis], share=pixels is None) for axis in _AXES)
     return x, y
 
 

@@ -193,7 +193,7 @@ def brightness_contrast(transform: Any) -> Augmentation:
             raise unsupported(
                 transform,
                 "ensure_safe_range=True with brightness_by_max=False or negative factors",
-                "brightness_by_max=True and contrast_limit above -1",
+                "use brightness_by_max=True and contrast_limit above -1",
             )
         return Drawn(SafeBrightnessContrast(), laws, "RandomBrightnessContrast")
     by_mean = not transform.brightness_by_max
@@ -204,12 +204,14 @@ def to_gray(transform: Any) -> Augmentation:
     """ToGray: a fixed mixture of the channels, in all three."""
     known = ("weighted_average", "average", "max", "desaturation")
     if transform.method not in known:
-        raise unsupported(transform, f"method={transform.method!r}", f"one of {', '.join(known)}")
+        raise unsupported(
+            transform, f"method={transform.method!r} is not known", f"use one of {', '.join(known)}"
+        )
     if transform.num_output_channels != 3:
         raise unsupported(
             transform,
-            f"num_output_channels={transform.num_output_channels}",
-            "num_output_channels=3",
+            f"num_output_channels={transform.num_output_channels} changes the images' shape",
+            "use num_output_channels=3",
         )
     return Step(Gray(transform.method), None, "ToGray")
 
@@ -218,7 +220,9 @@ def normalize(transform: Any) -> Augmentation:
     """Normalize: fixed numbers for each channel, multiplied by ``max_pixel_value``."""
     if transform.normalization != "standard":
         raise unsupported(
-            transform, f"normalization={transform.normalization!r}", 'normalization="standard"'
+            transform,
+            f"normalization={transform.normalization!r} is not known",
+            'use normalization="standard"',
         )
     mean = tuple(float(v) for v in transform.mean_np.reshape(-1))
     std = tuple(float(v) for v in (1 / transform.denominator.astype(float)).reshape(-1))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import floor, inf, prod
+from math import floor
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from augmoments.augmentations.base import Elementary, Parameter
 from augmoments.laws import ContinuousLaw, Discrete, Law, Uniform
-from augmoments.laws.joint import Array, JointAtoms, JointLaw
+from augmoments.laws.independent import Independent
+from augmoments.laws.joint import Array, JointLaw
 from augmoments.operators.base import Operator, Shape
 
 
@@ -72,51 +73,6 @@ class Halves(Law):
     def expect(self, degree: int) -> float:
         halves = (Uniform(self.low, 1.0), Uniform(1.0, self.high))
         return sum(half.expect(degree) for half in halves) / 2
-
-
-@dataclass(frozen=True)
-class Independent(JointLaw):
-    """Independent numbers side by side."""
-
-    laws: tuple[Law, ...]
-
-    def __str__(self) -> str:
-        return "; ".join(str(law) for law in self.laws if not is_constant(law)) or "constant"
-
-    @property
-    def width(self) -> int:
-        return len(self.laws)
-
-    @property
-    def dimension(self) -> int:
-        return max(1, sum(not is_constant(law) for law in self.laws))
-
-    @property
-    def count(self) -> float:
-        return prod(
-            float(np.count_nonzero(law.atoms.weights)) if isinstance(law, Discrete) else inf
-            for law in self.laws
-        )
-
-    def ppf(self, u: Array) -> Array:
-        columns, used = [], 0
-        for law in self.laws:
-            columns.append(law.ppf(u[:, used] if not is_constant(law) else np.zeros(len(u))))
-            used += not is_constant(law)
-        return np.stack(columns, 1)
-
-    def atoms(self) -> JointAtoms:
-        points, weights = np.zeros((1, 0)), np.ones(1)
-        for law in self.laws:
-            if not isinstance(law, Discrete):
-                return super().atoms()
-            kept = law.atoms.weights > 0
-            values, shares = law.atoms.points[kept], law.atoms.weights[kept]
-            points = np.column_stack(
-                [np.repeat(points, len(values), axis=0), np.tile(values, len(points))]
-            )
-            weights = np.outer(weights, shares).ravel()
-        return JointAtoms(points, weights)
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from torch import Tensor
 from augmoments.adapters.albumentations.sampling import CUBIC, LINEAR, LINEAR_EXACT, NEAREST
 from augmoments.adapters.unsupported import unsupported
 from augmoments.augmentations.base import Augmentation, Elementary, Step
+from augmoments.augmentations.crops import RandomResizedCrop
 from augmoments.errors import PolicyError
 from augmoments.laws.boxes import BoxLaw
-from augmoments.laws.crops import resized_crop_law
+from augmoments.laws.profiles import anywhere
 from augmoments.operators.base import Operator, Shape
 from augmoments.operators.interpolation import Interpolation, Taps
 from augmoments.operators.resize import CropResize, Resize
@@ -32,24 +33,20 @@ class Floored(Interpolation):
         return Taps(index.long()[..., None], torch.ones_like(index)[..., None])
 
 
-@dataclass(frozen=True)
-class ResizedCropStep(Elementary):
-    """A random box, resized."""
+_FLOORED = Floored("nearest", antialias=False)
 
-    action: CropResize
-    scale: tuple[float, float]
-    ratio: tuple[float, float]
+
+@dataclass(frozen=True)
+class ResizedCropStep(RandomResizedCrop):
+    """A random box, resized by nearest neighbours."""
 
     @property
-    def operator(self) -> Operator:
-        return self.action
+    def operator(self) -> CropResize:
+        return CropResize(self.size, _FLOORED)  # type: ignore[arg-type]
 
     @property
     def family(self) -> str:
         return "RandomResizedCrop"
-
-    def law_for(self, shape: Shape) -> BoxLaw:
-        return resized_crop_law(shape[1], shape[2], self.scale, self.ratio)
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,8 @@ class SizedCropStep(Elementary):
         widths = np.minimum([int(height * self.ratio) for height in drawn.tolist()], shape[2])
         if not widths.all():
             raise PolicyError("RandomSizedCrop would cut out boxes without pixels.")
-        return BoxLaw(shape[1:], heights, widths, np.full(len(drawn), 1 / len(drawn)))
+        corners = anywhere(shape[1], heights), anywhere(shape[2], widths)
+        return BoxLaw(shape[1:], heights, widths, np.full(len(drawn), 1 / len(drawn)), *corners)
 
 
 def resize(transform: Any) -> Augmentation:
@@ -85,8 +83,11 @@ def resize(transform: Any) -> Augmentation:
 
 def resized_crop(transform: Any) -> Augmentation:
     """RandomResizedCrop: torchvision's law, without antialiasing."""
-    action = CropResize(tuple(transform.size), _interpolation(transform))
-    return ResizedCropStep(action, tuple(transform.scale), tuple(transform.ratio))
+    kernel, ranges = _interpolation(transform), (tuple(transform.scale), tuple(transform.ratio))
+    size = tuple(transform.size)
+    if isinstance(kernel, Floored):
+        return ResizedCropStep(size, *ranges)
+    return RandomResizedCrop(size, *ranges, kernel.mode, antialias=False)
 
 
 def sized_crop(transform: Any) -> Augmentation:
@@ -100,15 +101,15 @@ def _interpolation(transform: Any) -> Interpolation:
     if transform.area_for_downscale is not None:
         raise unsupported(
             transform,
-            f"area_for_downscale={transform.area_for_downscale!r}",
-            "area_for_downscale=None",
+            f"area_for_downscale={transform.area_for_downscale!r} is not known",
+            "use area_for_downscale=None",
         )
     if transform.interpolation == NEAREST:
-        return Floored("nearest", antialias=False)
+        return _FLOORED
     if transform.interpolation not in _MODES:
         raise unsupported(
             transform,
-            f"interpolation={transform.interpolation}",
-            "interpolation=cv2.INTER_LINEAR, INTER_CUBIC or INTER_NEAREST",
+            f"interpolation={transform.interpolation} is not known",
+            "use interpolation=cv2.INTER_LINEAR, INTER_CUBIC or INTER_NEAREST",
         )
     return Interpolation.of(_MODES[transform.interpolation], antialias=False)

@@ -67,8 +67,8 @@ def resampling(transform: Any) -> Resampling:
     if transform.interpolation not in _WARPS:
         raise unsupported(
             transform,
-            f"interpolation={transform.interpolation}",
-            "interpolation=cv2.INTER_LINEAR or cv2.INTER_NEAREST",
+            f"interpolation={transform.interpolation} is not known",
+            "use interpolation=cv2.INTER_LINEAR or cv2.INTER_NEAREST",
         )
     mode = _WARPS[transform.interpolation]
     if transform.border_mode == CONSTANT:
@@ -76,8 +76,8 @@ def resampling(transform: Any) -> Resampling:
     if transform.border_mode not in _EXTENSIONS:
         raise unsupported(
             transform,
-            f"border_mode={transform.border_mode}",
-            "border_mode=cv2.BORDER_CONSTANT, BORDER_REPLICATE, BORDER_REFLECT or "
+            f"border_mode={transform.border_mode} is not known",
+            "use border_mode=cv2.BORDER_CONSTANT, BORDER_REPLICATE, BORDER_REFLECT or "
             "BORDER_REFLECT_101",
         )
     return Extended(mode, extension=_EXTENSIONS[transform.border_mode])

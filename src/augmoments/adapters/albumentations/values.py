@@ -15,9 +15,9 @@ from augmoments.adapters.albumentations.parameters import Drawn, integers, unifo
 from augmoments.adapters.unsupported import unsupported
 from augmoments.augmentations.base import Augmentation, Elementary, Step
 from augmoments.errors import PolicyError
-from augmoments.laws import Law
 from augmoments.laws.joint import JointLaw, Table
 from augmoments.operators.base import Operator, Shape
+from augmoments.operators.color import check_channels
 from augmoments.operators.flip import per_group
 from augmoments.operators.pointwise import Invert, Solarize
 
@@ -45,7 +45,7 @@ class Posterize(Operator):
     def check_shape(self, shape: Shape) -> None:
         if self.channels not in (None, shape[0]):
             raise PolicyError(
-                f"Posterize has numbers of bits for {self.channels} channels, the images {shape[0]}."
+                f"Posterize has bits for {self.channels} channels, the images have {shape[0]}."
             )
 
 
@@ -85,6 +85,9 @@ class Equalize(Operator):
         equalized = torch.where(first == total, found, table.gather(-1, found))
         return equalized.view(images.shape).to(images.dtype) / 255
 
+    def check_shape(self, shape: Shape) -> None:
+        check_channels("Equalize", shape)
+
 
 @dataclass(frozen=True)
 class Power(Operator):
@@ -123,6 +126,7 @@ class Shuffle(Operator):
     def __call__(self, images: Tensor, theta: Tensor) -> Tensor:
         index = theta.round().long().to(images.device)[:, None, :, None, None]
         return images.gather(2, index.expand_as(images))
+
 
 @dataclass(frozen=True)
 class Keep(Operator):
@@ -239,11 +243,11 @@ def posterize(transform: Any) -> Augmentation:
 def equalize(transform: Any) -> Augmentation:
     """Equalize: every channel by itself."""
     if transform.mask is not None:
-        raise unsupported(transform, "a mask", "mask=None")
+        raise unsupported(transform, "a mask is not known", "use mask=None")
     if transform.mode != "cv":
-        raise unsupported(transform, f"mode={transform.mode!r}", 'mode="cv"')
+        raise unsupported(transform, f"mode={transform.mode!r} is not known", 'use mode="cv"')
     if not transform.by_channels:
-        raise unsupported(transform, "by_channels=False", "by_channels=True")
+        raise unsupported(transform, "by_channels=False is not known", "use by_channels=True")
     return Step(Equalize(), None, "Equalize")
 
 

@@ -17,14 +17,15 @@ from augmoments.adapters.albumentations.sampling import (
     WRAP,
 )
 from augmoments.adapters.unsupported import unsupported
-from augmoments.augmentations import Compose
 from augmoments.augmentations.base import Augmentation, Elementary
+from augmoments.augmentations.compose import Compose
 from augmoments.errors import PolicyError
 from augmoments.laws import Law
 from augmoments.operators.base import Operator, Shape
 from augmoments.operators.warp import Axis, Resampling
 
 _AXES: tuple[Axis, Axis] = ("y", "x")
+_ZEROS = Resampling("nearest")
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Window(Operator):
     axis: Axis
     extent: Extent
     border: int = CONSTANT
-    outside: Resampling = Resampling()
+    outside: Resampling = _ZEROS
     acts_on = "space"
 
     @property
@@ -81,7 +82,7 @@ class Window(Operator):
         size = lines.shape[-1]
         start = theta[:, 0].round().long().to(images.device)
         position = start[:, None] + torch.arange(self.extent(size), device=images.device)
-        index = _source(position, size, self.border)[:, None, None, None]
+        index = source(position, size, self.border)[:, None, None, None]
         shown = lines.gather(-1, index.expand(*lines.shape[:-1], -1))
         if self.border == CONSTANT:
             inside = ((position >= 0) & (position < size))[:, None, None, None]
@@ -89,7 +90,7 @@ class Window(Operator):
         return shown if self.axis == "x" else shown.mT
 
 
-def _source(position: Tensor, size: int, border: int) -> Tensor:
+def source(position: Tensor, size: int, border: int) -> Tensor:
     """Which of ``size`` pixels stands at positions on the extended axis."""
     if border == WRAP:
         return position % size
@@ -177,7 +178,9 @@ def crop(transform: Any) -> Augmentation:
 def fixed_crop(transform: Any) -> Augmentation:
     """Crop: a fixed box."""
     if transform.pad_if_needed:
-        raise unsupported(transform, "pad_if_needed=True", "PadIfNeeded, then Crop")
+        raise unsupported(
+            transform, "pad_if_needed=True is not known", "use PadIfNeeded, then Crop"
+        )
     ends = (transform.y_min, transform.y_max), (transform.x_min, transform.x_max)
     return Compose(
         [
@@ -199,7 +202,7 @@ def pad(transform: Any) -> Augmentation:
                 Place(pad=before),
                 "Pad",
             )
-            for axis, before, after in (("y", top, bottom), ("x", left, right))
+            for axis, before, after in zip(_AXES, (top, left), (bottom, right), strict=True)
         ]
     )
 
@@ -207,11 +210,10 @@ def pad(transform: Any) -> Augmentation:
 def pad_if_needed(transform: Any) -> Augmentation:
     """PadIfNeeded: up to a least size, or to a multiple of a number of pixels."""
     steps = []
-    for axis, least, divisor in (
-        ("y", transform.min_height, transform.pad_height_divisor),
-        ("x", transform.min_width, transform.pad_width_divisor),
-    ):
-        extent = Extent(least) if least is not None else Extent(multiple_of=divisor)
+    least = transform.min_height, transform.min_width
+    divisors = transform.pad_height_divisor, transform.pad_width_divisor
+    for axis, size, divisor in zip(_AXES, least, divisors, strict=True):
+        extent = Extent(size) if size is not None else Extent(multiple_of=divisor)
         place = Place(pad=_position(transform.position, axis))
         steps.append(WindowStep(Window(axis, extent, *_border(transform)), place, "PadIfNeeded"))
     return Compose(steps)
@@ -221,7 +223,9 @@ def _border(transform: Any) -> tuple[int, Resampling]:
     known = (CONSTANT, REPLICATE, REFLECT, WRAP, REFLECT_101)
     if transform.border_mode not in known:
         raise unsupported(
-            transform, f"border_mode={transform.border_mode}", "border_mode=cv2.BORDER_CONSTANT"
+            transform,
+            f"border_mode={transform.border_mode} is not known",
+            "use border_mode=cv2.BORDER_CONSTANT",
         )
     return transform.border_mode, Resampling.of("nearest", transform.fill, "zeros")
 

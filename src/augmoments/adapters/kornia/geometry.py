@@ -7,19 +7,13 @@ from typing import Any
 
 import torch
 
-from augmoments.adapters.kornia.laws import (
-    Independent,
-    is_constant,
-    number,
-    rounded,
-    sampled,
-    scaled,
-)
+from augmoments.adapters.kornia.laws import is_constant, number, rounded, sampled, scaled
 from augmoments.adapters.kornia.steps import Drawing, name_of, refuse, sometimes
 from augmoments.adapters.kornia.warps import Affine, Perspective
 from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.compose import Compose
 from augmoments.laws import Discrete, Law, Uniform
+from augmoments.laws.independent import Independent
 from augmoments.laws.joint import JointLaw
 from augmoments.operators.base import Operator, Shape
 from augmoments.operators.flip import Flip
@@ -54,7 +48,7 @@ def resampling_of(module: Any) -> Resampling:
         value = torch.as_tensor(flags["fill_value"])
         if value.ndim > 1:
             raise refuse(module, "a fill_value with several axes", "one value, or one a channel")
-        fill = [number(v) for v in value.reshape(-1)]
+        fill = [float(v) for v in value.reshape(-1)]
     return Resampling.of(mode, fill, "zeros")
 
 

@@ -2,57 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import numpy as np
 
 from augmoments.laws import Discrete, Law, Uniform
-from augmoments.laws.joint import Array, JointAtoms, JointLaw
-
-
-@dataclass(frozen=True)
-class Independent(JointLaw):
-    """Several independent numbers; constants among them take no uniform number."""
-
-    laws: tuple[Law, ...]
-
-    def __str__(self) -> str:
-        return " x ".join(str(law) for law in self.laws)
-
-    @property
-    def width(self) -> int:
-        return len(self.laws)
-
-    @property
-    def dimension(self) -> int:
-        return sum(not is_constant(law) for law in self.laws)
-
-    @property
-    def count(self) -> float:
-        return prod(
-            len(law.atoms.points) if isinstance(law, Discrete) else np.inf for law in self.laws
-        )
-
-    def ppf(self, u: Array) -> Array:
-        columns, used = [], 0
-        for law in self.laws:
-            constant = is_constant(law)
-            columns.append(law.ppf(np.zeros(len(u)) if constant else u[:, used]))
-            used += not constant
-        return np.column_stack(columns)
-
-    def atoms(self) -> JointAtoms:
-        points, weights = np.zeros((1, 0)), np.ones(1)
-        for law in self.laws:
-            if not isinstance(law, Discrete):
-                return super().atoms()
-            values, shares = law.atoms
-            first = np.repeat(points, len(values), axis=0)
-            points = np.column_stack([first, np.tile(values, len(points))])
-            weights = np.outer(weights, shares).ravel()
-        return JointAtoms(points, weights)
 
 
 def uniform(low: float, high: float) -> Law:

@@ -6,14 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from augmoments.adapters.unsupported import unsupported
 from augmoments.augmentations.base import Augmentation, Elementary
 from augmoments.augmentations.compose import RandomApply
 from augmoments.errors import PolicyError
 from augmoments.laws import Law
 from augmoments.laws.joint import JointLaw
 from augmoments.operators.base import Operator, Shape
+from augmoments.rules import OperatorMean
 
 Drawn = Law | JointLaw | None
+Convert = Callable[[Any], Augmentation]
+Average = Callable[[Any, Any, Shape], OperatorMean]
+"""From an operator, its law and the shape of images to the closed form of the mean."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,7 @@ class Drawing(Elementary):
     draws: Drawn | Callable[[Shape], Drawn]
     owner: str
     smallest: int = 1
+    average: Average | None = None
 
     @property
     def operator(self) -> Operator:
@@ -39,6 +45,12 @@ class Drawing(Elementary):
     @property
     def family(self) -> str:
         return self.owner
+
+    def expectation(self, shape: Shape) -> Callable[[], OperatorMean] | None:
+        average = self.average
+        if average is None:
+            return None
+        return lambda: average(self.action, self.law_for(shape), shape)
 
     def output_shape(self, shape: Shape) -> Shape:
         if min(shape[1:]) < self.smallest:
@@ -60,8 +72,6 @@ def sometimes(module: Any, action: Augmentation) -> Augmentation:
     return action if p == 1 else RandomApply(action, p)
 
 
-def refuse(module: object, why: str, alternatives: str) -> PolicyError:
-    """The error that names the module, what is not supported, and what to do."""
-    from augmoments.adapters.unsupported import unsupported
-
-    return unsupported(module, why, alternatives)
+def refuse(module: object, what: str, use: str) -> PolicyError:
+    """The error that names the module, what is not supported, and what to use."""
+    return unsupported(module, f"{what} is not supported", f"use {use}")

@@ -1,0 +1,93 @@
+"""CoarseDropout and Erasing: boxes that are filled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from augmoments.adapters.albumentations.parameters import truncated
+from augmoments.adapters.unsupported import unsupported
+from augmoments.augmentations.base import Augmentation, Elementary
+from augmoments.augmentations.compose import Compose, RandomChoice
+from augmoments.laws.boxes import BoxLaw
+from augmoments.laws.erasing import albumentations_erasing_law
+from augmoments.laws.profiles import anywhere
+from augmoments.operators.base import Operator, Shape
+from augmoments.operators.erase import Erase
+from augmoments.operators.warp import Resampling
+
+
+@dataclass(frozen=True)
+class HoleStep(Elementary):
+    """One hole of CoarseDropout: sides drawn apart, anywhere in the image."""
+
+    fill: Erase
+    heights: tuple[float, float]
+    widths: tuple[float, float]
+
+    @property
+    def operator(self) -> Operator:
+        return self.fill
+
+    @property
+    def family(self) -> str:
+        return "CoarseDropout"
+
+    def law_for(self, shape: Shape) -> BoxLaw:
+        sides = []
+        for size, (low, high) in zip(shape[1:], (self.heights, self.widths), strict=True):
+            if self.heights[1] >= 1:
+                values = np.arange(int(low), int(min(high, size)) + 1, dtype=float)
+                sides.append((values, np.full(len(values), 1 / len(values))))
+            else:
+                sides.append(truncated(low * size, high * size).atoms)
+        (heights, tall), (widths, wide) = sides
+        h, w = (side.ravel() for side in np.meshgrid(heights, widths, indexing="ij"))
+        h, w = h.astype(np.int64), w.astype(np.int64)
+        corners = anywhere(shape[1], h), anywhere(shape[2], w)
+        return BoxLaw(shape[1:], h, w, np.outer(tall, wide).ravel(), *corners)
+
+
+@dataclass(frozen=True)
+class ErasingStep(Elementary):
+    """The box of Erasing."""
+
+    fill: Erase
+    scale: tuple[float, float]
+    ratio: tuple[float, float]
+
+    @property
+    def operator(self) -> Operator:
+        return self.fill
+
+    @property
+    def family(self) -> str:
+        return "Erasing"
+
+    def law_for(self, shape: Shape) -> BoxLaw:
+        return albumentations_erasing_law(shape[1], shape[2], 1.0, self.scale, self.ratio)
+
+
+def coarse_dropout(transform: Any) -> Augmentation:
+    """CoarseDropout: a uniform number of independent holes."""
+    low, high = (int(count) for count in transform.num_holes_range)
+    hole = HoleStep(
+        _fill(transform), tuple(transform.hole_height_range), tuple(transform.hole_width_range)
+    )
+    counts = [Compose([hole] * count) for count in range(low, high + 1)]
+    return counts[0] if len(counts) == 1 else RandomChoice(counts)
+
+
+def erasing(transform: Any) -> Augmentation:
+    """Erasing: one box of a uniform area and ratio."""
+    return ErasingStep(_fill(transform), tuple(transform.scale), tuple(transform.ratio))
+
+
+def _fill(transform: Any) -> Erase:
+    if isinstance(transform.fill, str):
+        raise unsupported(
+            transform, f"fill={transform.fill!r} is not known", "use a number as fill"
+        )
+    return Erase(Resampling.of("nearest", transform.fill, "zeros").fill)

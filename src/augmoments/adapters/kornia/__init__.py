@@ -1,0 +1,57 @@
+"""Policies from the modules of kornia 0.9, read from their attributes: kornia is not imported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from augmoments.adapters.kornia import (
+    color,
+    containers,
+    crops,
+    erasing,
+    geometry,
+    intensity,
+    policies,
+)
+from augmoments.adapters.kornia.selection import NOTHING
+from augmoments.adapters.kornia.steps import name_of, refuse
+from augmoments.augmentations.base import Augmentation
+
+_STEPS = (
+    color.CONVERTERS
+    | crops.CONVERTERS
+    | erasing.CONVERTERS
+    | geometry.CONVERTERS
+    | intensity.CONVERTERS
+)
+_CONTAINERS = containers.CONVERTERS | policies.CONVERTERS
+
+
+def convert(module: Any) -> Augmentation:
+    """The policy that a kornia module is, with kornia's own arithmetic and laws.
+
+    kornia draws anew for every image; ``same_on_batch`` changes nothing for one image. Sequences
+    are kornia's containers or :class:`torch.nn.Sequential`.
+
+    Args:
+        module: An augmentation of ``kornia.augmentation``, or a container of such.
+
+    Raises:
+        PolicyError: A module or an option that is not supported, by name.
+    """
+    kind = type(module)
+    if kind is nn.Sequential:
+        return containers.sequential(module, convert)
+    if kind is nn.Identity:
+        return NOTHING
+    name, ours = name_of(module), kind.__module__.startswith("kornia.augmentation.")
+    if ours and name in _CONTAINERS:
+        return _CONTAINERS[name](module, convert)
+    if ours and name in _STEPS:
+        return _STEPS[name](module)
+    raise refuse(module, "this module", f"one of {', '.join(sorted(_STEPS | _CONTAINERS))}")
+
+
+__all__ = ["convert"]

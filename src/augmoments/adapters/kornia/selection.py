@@ -1,0 +1,115 @@
+"""Sequences of augmentations, one of which is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as SequenceOf
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from torch import Tensor
+
+from augmoments.adapters.kornia.steps import Drawing
+from augmoments.augmentations.base import Augmentation, Parameter, independent, width_of
+from augmoments.augmentations.compose import Compose, RandomChoice, mixed
+from augmoments.augmentations.explanation import Row
+from augmoments.errors import PolicyError
+from augmoments.laws import Discrete
+from augmoments.laws.joint import JointAtoms
+from augmoments.operators.base import Shape
+from augmoments.operators.choose import Action, choose
+from augmoments.operators.switch import Identity
+
+NOTHING = Drawing(Identity(), None, "Identity")
+
+
+@dataclass(frozen=True)
+class RandomSequence(RandomChoice):
+    """Draw one of several sequences of the augmentations in ``slots``, each used at most once.
+
+    The same as a :class:`~augmoments.augmentations.compose.RandomChoice` among sequences, but that
+    all of these read the same parameters: their number stays small.
+    """
+
+    slots: tuple[Augmentation, ...] = ()
+    sequences: tuple[tuple[int, ...], ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        actions: SequenceOf[Augmentation],
+        sequences: dict[tuple[int, ...], float],
+    ) -> RandomSequence:
+        """From the probabilities of sequences of places in ``actions``, which may repeat some."""
+        slots: dict[tuple[int, int], int] = {}
+        found = []
+        for sequence in sequences:
+            seen = [(place, sequence[:i].count(place)) for i, place in enumerate(sequence)]
+            found.append(tuple(slots.setdefault(use, len(slots)) for use in seen))
+        used = tuple(actions[place] for place, _ in slots)
+        chains = [Compose([used[i] for i in chain]) if chain else NOTHING for chain in found]
+        return cls(chains, list(sequences.values()), used, tuple(found))
+
+    def output_shape(self, shape: Shape) -> Shape:
+        for slot in self.slots:
+            out = slot.output_shape(shape)
+            if out != shape:
+                raise PolicyError(
+                    f"{slot} turns images of shape {shape} into {out}: applied only sometimes, or "
+                    "in random order, it must keep the shape."
+                )
+        return shape
+
+    def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
+        index = Parameter(Discrete(range(len(self.sequences)), self.weights))
+        return (index, *(p for slot in self.slots for p in slot.parameters(shape)))
+
+    def _own(self, shape: Shape) -> list[slice]:
+        """The columns of theta that each slot has."""
+        ends = np.cumsum([1, *(width_of(slot, shape) for slot in self.slots)])
+        return [slice(start, stop) for start, stop in pairwise(ends.tolist())]
+
+    def apply(self, images: Tensor, theta: Tensor) -> Tensor:
+        columns = self._own(tuple(images.shape[-3:]))  # type: ignore[arg-type]
+
+        def action(sequence: tuple[int, ...]) -> Action:
+            def run(part: Tensor, rows: Tensor) -> Tensor:
+                for i in sequence:
+                    part = self.slots[i].apply(part, theta[rows][:, columns[i]])
+                return part
+
+            return run
+
+        return choose(images, theta[:, 0], [action(sequence) for sequence in self.sequences])
+
+    def atoms(self, shape: Shape) -> JointAtoms:
+        columns = self._own(shape)
+        found = [slot.atoms(shape) for slot in self.slots]
+        parts = []
+        for sequence in self.sequences:
+            points, weights = independent([found[i] for i in sequence])
+            wide = np.zeros((len(points), columns[-1].stop - 1 if columns else 0))
+            places = [c for i in sequence for c in range(columns[i].start - 1, columns[i].stop - 1)]
+            wide[:, places] = points
+            parts.append(JointAtoms(wide, weights))
+        return mixed(self.weights, parts)
+
+    def rows(self, shape: Shape) -> tuple[Row, ...]:
+        law = f"one of {len(self.sequences)}"
+        choice = Row("RandomSequence", "chosen", law, "atoms", True, "mixture")
+        return (choice, *(row for slot in self.slots for row in slot.rows(shape)))
+
+
+def weighted_sequences(
+    weights: SequenceOf[float], length: int, repeat: bool
+) -> dict[tuple[int, ...], float]:
+    """Probabilities of the sequences that are drawn place by place, with ``repeat`` or without."""
+    found: dict[tuple[int, ...], float] = {(): 1.0}
+    for _ in range(length):
+        longer = {}
+        for sequence, share in found.items():
+            left = {i: w for i, w in enumerate(weights) if w > 0 and (repeat or i not in sequence)}
+            total = sum(left.values())
+            longer |= {(*sequence, i): share * w / total for i, w in left.items()}
+        found = longer
+    return found
