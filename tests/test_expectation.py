@@ -319,7 +319,7 @@ class Noisy(nn.Module):
         (nn.Sequential(nn.BatchNorm2d(1), nn.Flatten()), ModelError, r"0 \(BatchNorm2d\)"),
         (Noisy().eval(), ModelError, "random"),
         (nn.Identity(), ModelError, r"outputs of shape \(2, K\)"),
-        (nn.Sequential(nn.Flatten(), nn.Linear(7, 2)).eval(), ModelError, "failed on images"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(7, 2)).eval(), ModelError, "failed on augmented images"),
         (lambda x: x.flatten(1) / 0, ModelError, "not finite"),
         ("resnet", InputTypeError, "callable"),
     ],

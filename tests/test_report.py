@@ -234,7 +234,7 @@ class TestFromPython:
             (replace(digits, labels=None), POLICY, "no labels"),
             (large, POLICY, "one class"),
             (two, POLICY, "too large"),
-            (many, clamped, "clamps"),
+            (many, clamped, "image by image"),
         ):
             assert reason in with_ridge_if_quick(dataset, policy).no_judge_because
 

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from augmoments.augmentations.base import Augmentation
+from augmoments.adapters import Policy
 from augmoments.calculus.distances import (
     bures_distance,
     common_roots,
@@ -24,6 +24,15 @@ from augmoments.errors import InputError, PolicyError
 from augmoments.estimate import Method
 
 _BYTES_AT_ONCE = 256 * 2**20
+_NUMBERS = (
+    "mean",
+    "covariance",
+    "trace_a",
+    "trace_b",
+    "angles",
+    "wasserstein",
+    "relative_wasserstein",
+)
 
 
 class Bounded(NamedTuple):
@@ -40,10 +49,10 @@ class Comparison:
     r"""How far apart two policies are on each image; the second one, b, is what others relate to.
 
     Error bounds follow from those of the moments, :math:`\delta` in the mean's and
-    :math:`\varepsilon` in the covariance's norm: a trace is off by :math:`\sqrt D \varepsilon` at
-    most, a Wasserstein distance by :math:`(\delta^2 + \sqrt D \varepsilon)^{1/2}` a policy
-    (Powers, Størmer), an angle by :math:`\arcsin(2 \varepsilon / (\lambda_k - \lambda_{k+1}))` a
-    policy (Davis, Kahan). They are wide where the moments are not exact: lower ``tol``.
+    :math:`\varepsilon` in the covariance's norm: a Wasserstein distance is off by
+    :math:`(\delta^2 + \sqrt D \varepsilon)^{1/2}` a policy at most (Powers, Størmer), an angle by
+    :math:`\arcsin(2 \varepsilon / (\lambda_k - \lambda_{k+1}))` a policy (Davis, Kahan). They are
+    wide where the moments are not exact: lower ``tol``.
 
     Attributes:
         mean: :math:`\|\mu_a - \mu_b\| / \|\mu_b\|`, ``(N,)``.
@@ -122,8 +131,8 @@ def spread(found: Bounded) -> tuple[float, float, float, float]:
 
 def compare(
     images: Float[Tensor, "N C H W"],
-    a: Augmentation,
-    b: Augmentation,
+    a: Policy,
+    b: Policy,
     tol: float = 1e-3,
     *,
     seed: int = 0,
@@ -138,7 +147,7 @@ def compare(
 
     Args:
         images: ``(N, C, H, W)`` or ``(C, H, W)``, floating point in ``value_range``.
-        a: A policy.
+        a: A policy: an augmentation, or a pipeline that :func:`moments` takes.
         b: The policy that it is compared with; both give images of one shape.
         tol: Relative error asked of both moments.
         seed: Seed of the scrambling.
@@ -179,7 +188,8 @@ def compare(
         Bounded(*(torch.cat(same) for same in zip(*column, strict=True)))
         for column in zip(*parts, strict=True)
     ]
-    return Comparison(*numbers, found[0].method, found[1].method)
+    methods = {"method_a": found[0].method, "method_b": found[1].method}
+    return Comparison(**dict(zip(_NUMBERS, numbers, strict=True)), **methods)
 
 
 def _check_shapes(a: Moments, b: Moments, k: int) -> None:
@@ -195,22 +205,20 @@ def _check_shapes(a: Moments, b: Moments, k: int) -> None:
 
 
 def _compare(a: Moments, b: Moments, k: int) -> tuple[Bounded, ...]:
-    """The numbers of :class:`Comparison` in its order, for some of the images."""
+    """The numbers of :class:`Comparison` in the order of ``_NUMBERS``, for some of the images."""
     roots = common_roots(a.covariance, b.covariance)
     norms = [m.mean.double().flatten(1).norm(dim=1) for m in (a, b)]
     shift = (a.mean.double() - b.mean.double()).flatten(1).norm(dim=1)
     shifts = [m.error.mean.double() * norm for m, norm in zip((a, b), norms, strict=True)]
     sizes = [(root @ root.mT).flatten(1).norm(dim=1) for root in (roots.a, roots.b)]
     errors = [m.error.covariance.double() * size for m, size in zip((a, b), sizes, strict=True)]
-    widest = roots.size**0.5
     trace_a, trace_b = (
-        Bounded(root.square().sum((1, 2)), widest * error)
-        for root, error in zip((roots.a, roots.b), errors, strict=True)
+        Bounded(trace, m.error.trace.double() * trace)
+        for m in (a, b)
+        for trace in [m.covariance.trace().double()]
     )
-    distance = Bounded(
-        shift.hypot(bures_distance(roots)),
-        sum((d.square() + widest * e).sqrt() for d, e in zip(shifts, errors, strict=True)),  # type: ignore[arg-type]
-    )
+    off = [(d.square() + roots.size**0.5 * e).sqrt() for d, e in zip(shifts, errors, strict=True)]
+    distance = Bounded(shift.hypot(bures_distance(roots)), off[0] + off[1])
     return (
         _over(Bounded(shift, shifts[0] + shifts[1]), Bounded(norms[1], shifts[1])),
         _over(

@@ -3,13 +3,14 @@ r"""How many augmented samples are needed to be right to a given error."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
 from scipy.stats import norm
 from torch import Tensor, nn
 
+from augmoments.adapters import Policy, as_policy
 from augmoments.augmentations.base import Augmentation
 from augmoments.calculus.integrate import integrate
 from augmoments.calculus.moments import Moments, moments
@@ -81,7 +82,7 @@ class SampleSize:
 
 def samples_needed(
     images: Float[Tensor, "N C H W"],
-    policy: Augmentation,
+    policy: Policy,
     of: Quantity = "mean",
     rel_error: float = 0.01,
     confidence: float = 0.95,
@@ -110,7 +111,7 @@ def samples_needed(
 
     Args:
         images: ``(N, C, H, W)`` or ``(C, H, W)``.
-        policy: The augmentation.
+        policy: An augmentation, or a pipeline of torchvision, kornia or albumentations.
         of: ``"mean"``, ``"covariance"`` or ``"loss"``.
         rel_error: Relative error asked for.
         confidence: For ``"loss"``: how sure to be.
@@ -131,6 +132,7 @@ def samples_needed(
     Raises:
         InputError: An unknown quantity or bound, an error or confidence outside (0, 1), or a
             model, loss or targets that are missing.
+        PolicyError: The policy does not take images of this shape.
 
     Example:
         >>> import torch, augmoments as am
@@ -147,11 +149,12 @@ def samples_needed(
     for name, value in (("rel_error", rel_error), ("confidence", confidence)):
         if not 0 < value < 1:
             raise InputError(f"{name} must lie between 0 and 1, got {value!r}.")
+    policy = as_policy(policy)
     options: Any = {"seed": seed, "max_nodes": max_nodes}
     if of == "loss":
         if model is None or loss is None or targets is None:
             raise InputError('of="loss" needs model=, loss= and targets=.')
-        judged = Judged.of(model, loss, batch, targets)
+        judged = Judged.of(model, loss, batch, targets, policy)
         found = judged.integrate(batch, policy, max(tol, 1e-2), seed, max_nodes)
         value = found.value.double()
         first = _over(found.variance.double(), value.square())
@@ -164,16 +167,27 @@ def samples_needed(
         second, method = torch.zeros_like(first), found.method
     else:
         if given is not None:
-            given.check_given(batch)
+            given.check_given(batch, policy)
         parts = [
             _image_coefficients(batch[index], policy, of, given and given[index], tol, options)
             for index in torch.arange(len(batch), device=batch.device).split(_CHUNK)
         ]
-        firsts, seconds, errors, methods = zip(*parts, strict=True)
-        first, second, error = torch.cat(firsts), torch.cat(seconds), torch.cat(errors)
-        method = methods[0]
+        first, second, *errors = (torch.cat([part[i] for part in parts]) for i in range(4))
+        method = parts[0].method
         n = _solve(first, second, rel_error)
+        tail = torch.where(n > 1, errors[1] / (n * (n - 1)), 0.0)
+        error = torch.where(n.isfinite(), (errors[0] / n + tail) / rel_error**2, 0.0)
     return SampleSize(n, of, rel_error, confidence, bound, method, error, first, second)
+
+
+class _Coefficients(NamedTuple):
+    """The coefficients a and b, and absolute error bounds of both, each ``(N,)``."""
+
+    first: Tensor
+    second: Tensor
+    first_error: Tensor
+    second_error: Tensor
+    method: Method
 
 
 def _image_coefficients(
@@ -183,14 +197,14 @@ def _image_coefficients(
     given: Moments | None,
     tol: float,
     options: Any,
-) -> tuple[Tensor, Tensor, Tensor, Method]:
-    """Coefficients a and b, the relative error of a, and the method."""
+) -> _Coefficients:
     m = given or moments(images, policy, tol, value_range=None, **options)
     trace = m.covariance.trace().double()
     if of == "mean":
         first = _over(trace, m.mean.double().flatten(1).square().sum(1))
-        error = 2 * m.error.mean.double() + m.error.covariance.double()
-        return first, torch.zeros_like(first), error, m.method
+        nothing = torch.zeros_like(first)
+        error = 2 * m.error.mean.double() + m.error.trace.double()
+        return _Coefficients(first, nothing, first * error, nothing, m.method)
 
     def fourth(x: Tensor, index: Tensor) -> Tensor:
         return (x - m.mean[index.to(x.device)]).double().square().flatten(1).sum(1).square()
@@ -198,10 +212,15 @@ def _image_coefficients(
     with torch.no_grad():
         found = integrate(fourth, images, policy, 1e-2, progress=None, **options)
     square = m.covariance.frobenius_norm().double().square()
-    first = _over(found.value - square, square)
-    second = _over(trace.square() + square, square)
-    error = _over(found.error, found.value) + 2 * m.error.covariance.double()
-    return first, second, error, weakest(m.method, found.method)
+    kurtosis, size = _over(found.value, square), _over(trace.square(), square)
+    twice = 2 * m.error.covariance.double()
+    return _Coefficients(
+        first=kurtosis - _over(square, square),
+        second=size + _over(square, square),
+        first_error=_over(found.error, square) + kurtosis * twice,
+        second_error=size * (2 * m.error.trace.double() + twice),
+        method=weakest(m.method, found.method),
+    )
 
 
 def _solve(first: Tensor, second: Tensor, rel_error: float) -> Tensor:

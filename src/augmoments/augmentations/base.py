@@ -24,7 +24,7 @@ from augmoments.errors import PolicyError
 from augmoments.laws import ContinuousLaw, Discrete, Law
 from augmoments.laws.joint import JointAtoms, JointLaw, Seed
 from augmoments.operators.base import Operator, Pieces, Shape
-from augmoments.rules import MOST_ATOMS, OperatorMean, Product, Rule, quadratic_rule
+from augmoments.rules import IDENTITY, MOST_ATOMS, OperatorMean, Product, Rule, quadratic_rule
 
 _WHY = {
     "atoms": "finitely many operators",
@@ -117,6 +117,10 @@ class Augmentation(ABC):
     @abstractmethod
     def jointly(self, shape: Shape) -> bool:
         """Whether moments need nodes over the joint law: not affine, or too many operators."""
+
+    def surrogate(self) -> Augmentation:
+        """An affine augmentation of the same parameters that comes near to this one."""
+        return self if self.affine else Idle(self)
 
     def smoothed(self) -> Augmentation:
         """The same, but with noise that its last step adds left to :meth:`conditional`."""
@@ -333,6 +337,9 @@ class Sequence(Augmentation):
             images, theta = step.apply(images, theta[:, :width]), theta[:, width:]
         return images, theta
 
+    def surrogate(self) -> Augmentation:
+        return Chain(tuple(step.surrogate() for step in self.steps))
+
     def smoothed(self) -> Augmentation:
         last = self.steps[-1].smoothed() if self.steps else self
         return self if not self.steps or last is self.steps[-1] else Chain((*self.steps[:-1], last))
@@ -374,6 +381,39 @@ class Chain(Sequence):
     @property
     def steps(self) -> tuple[Augmentation, ...]:
         return self.chained
+
+
+@dataclass(frozen=True)
+class Idle(Augmentation):
+    """The parameters of ``owner``, and nothing done with them."""
+
+    owner: Augmentation
+
+    def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
+        return self.owner.parameters(shape)
+
+    @property
+    def affine(self) -> bool:
+        return True
+
+    @property
+    def mirrors(self) -> bool:
+        return True
+
+    def apply(self, images: Tensor, theta: Tensor) -> Tensor:
+        return images
+
+    def rule(self, shape: Shape, n: int) -> Rule:
+        return IDENTITY
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return shape
+
+    def jointly(self, shape: Shape) -> bool:
+        return False
+
+    def rows(self, shape: Shape) -> tuple[Row, ...]:
+        return ()
 
 
 def width_of(augmentation: Augmentation, shape: Shape) -> int:

@@ -92,6 +92,9 @@ class ColorJitter(Augmentation):
             found.append(Step(Hue(), shift, "ColorJitter"))
         return tuple(found)
 
+    def surrogate(self) -> Augmentation:
+        return _Unclamped(self.brightness, self.contrast, self.saturation, self.hue, clamp=False)
+
     @cached_property
     def orders(self) -> tuple[tuple[int, ...], ...]:
         """All orders of the active factors; each is equally likely."""
@@ -146,6 +149,15 @@ class ColorJitter(Augmentation):
         if self.affine:
             return (order, *rows)
         return tuple(replace(row, route="joint nodes") for row in (order, *rows))
+
+
+@dataclass(frozen=True)
+class _Unclamped(ColorJitter):
+    """The jitter without clamping and with its hue left as it is."""
+
+    @cached_property
+    def jitters(self) -> tuple[Augmentation, ...]:  # type: ignore[override]
+        return tuple(jitter.surrogate() for jitter in super().jitters)
 
 
 @dataclass(frozen=True)

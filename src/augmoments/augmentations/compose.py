@@ -100,6 +100,9 @@ class RandomApply(Augmentation):
 
         return choose(images, theta[:, 0], [None, action])
 
+    def surrogate(self) -> Augmentation:
+        return RandomApply(self.inner.surrogate(), self.p)
+
     def smoothed(self) -> Augmentation:
         inner = self.inner.smoothed()
         return self if inner is self.inner else RandomApply(inner, self.p)
@@ -203,6 +206,9 @@ class RandomChoice(Augmentation):
         actions = [action(b, c) for b, c in zip(self.branches, columns, strict=True)]
         return choose(images, theta[:, 0], actions)
 
+    def surrogate(self) -> Augmentation:
+        return RandomChoice([branch.surrogate() for branch in self.branches], self.p)
+
     def jointly(self, shape: Shape) -> bool:
         return any(branch.jointly(shape) for branch in self.branches)
 
@@ -280,9 +286,10 @@ def _weights(given: Iterable[float] | None, count: int) -> tuple[float, ...]:
         raise LawError(
             f"RandomChoice: p must be {count} weights of at least 0, got {found.tolist()}."
         )
-    if not found.sum():
+    total = found.sum()
+    if not total:
         raise LawError("RandomChoice: the weights in p are all 0.")
-    return tuple((found / found.sum()).tolist())
+    return tuple((found if abs(total - 1) < 1e-12 else found / total).tolist())
 
 
 def _augmentations(owner: str, given: object) -> tuple[Augmentation, ...]:

@@ -59,7 +59,7 @@ class Erasing(Elementary):
         return (box, Parameter(Seed())) if self.noisy else (box,)
 
     def jointly(self, shape: Shape) -> bool:
-        return not has_exact_field(self.law_for(shape))
+        return False
 
     def smoothed(self) -> Augmentation:
         return _Smoothed(self) if self.noisy else self
@@ -72,7 +72,7 @@ class Erasing(Elementary):
         law = self.law_for(shape)
         exact = has_exact_field(law)
         route = "expansion" if exact else "cubature"
-        why = "covariance of the box is known" if exact else "mean exact, covariance by nodes"
+        why = "covariance of the box is known" if exact else "mean exact, covariance by terms"
         box = Row(self.family, "box, pixels", str(law), route, exact, why)
         if not self.noisy:
             return (box,)
@@ -112,7 +112,7 @@ class RandomErasing(Erasing):
     The area of the box is uniform on ``scale`` times the image's, the logarithm of its aspect
     ratio uniform; its sides are rounded, and the first of ten tries that is smaller than the image
     is erased, at a uniform place. The mean is exact, the covariance is exact for images of up to
-    1,600 pixels and else comes from nodes.
+    1,600 pixels and else comes from the leading eigenfields of that of the box.
 
     Args:
         p: Probability.

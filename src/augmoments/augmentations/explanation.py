@@ -41,7 +41,7 @@ class Explanation:
     images: str = ""
     """What the shares and evaluations are about."""
     error: float = 0.0
-    """Largest relative error bound of the covariances behind the shares."""
+    """Largest error bound of the shares."""
 
     def __str__(self) -> str:
         head = ("step", "parameter", "law", "route", "exact", "why", "alone", "beyond", "evals")
@@ -68,7 +68,7 @@ class Explanation:
         """What the numbers are, in a sentence."""
         return (
             "alone, beyond: share of the variance where only this step is random, and that goes "
-            f"with it ({self.images}; covariances to {self.error:.1e})"
+            f"with it ({self.images}; to ± {self.error:.1%})"
         )
 
 

@@ -143,7 +143,7 @@ class Mixing(Augmentation):
                 f"num_classes, as in {type(self).__name__}(num_classes=10); else give "
                 f"probabilities of shape ({n}, K)."
             )
-        return torch.nn.functional.one_hot(found, self.num_classes).to(torch.get_default_dtype())
+        return torch.nn.functional.one_hot(found, self.num_classes).float()
 
     def jointly(self, shape: Shape) -> bool:
         self._refuse()
@@ -229,10 +229,10 @@ class MixUp(Mixing):
 class CutMix(Mixing):
     r"""Put a random box of the image before it into each image.
 
-    With :math:`\lambda \sim \mathrm{Beta}(\alpha, \alpha)` the box has :math:`\sqrt{1 - \lambda}` of
-    the image's height and width, rounded as torchvision does, and its centre is a uniform pixel;
-    what lies outside the image is cut off. One box for the batch; labels are blended by the area
-    that is left.
+    With :math:`\lambda \sim \mathrm{Beta}(\alpha, \alpha)` the box has the image's height and width
+    times :math:`\sqrt{1 - \lambda}`, rounded as torchvision does, and its centre is a uniform
+    pixel; what lies outside the image is cut off. One box for the batch; labels are blended by the
+    area that is left.
 
     Args:
         alpha: Both parameters of the Beta law.

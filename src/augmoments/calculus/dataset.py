@@ -76,7 +76,7 @@ class DatasetMoments:
     Sums are kept in float64, centred at the running mean, and merge associatively up to rounding.
 
     Args:
-        policy: The augmentation.
+        policy: An augmentation, or a pipeline of torchvision, kornia or albumentations.
         tol: Relative error asked of the covariance where the policy needs nodes.
         seed: Seed of scrambled nodes, which only policies with nonlinear steps use.
         max_nodes: Most nodes a parameter (and an image, for nonlinear steps).
@@ -132,6 +132,11 @@ class DatasetMoments:
             self._add(part.to(torch.float64), target.to(batch.device))
         return self
 
+    @property
+    def output_shape(self) -> Shape | None:
+        """``(C', H', W')`` of augmented images; ``None`` before there are any."""
+        return None if self.shape is None else self.policy.output_shape(self.shape)
+
     def _start(self, shape: Shape, columns: int, device: torch.device) -> None:
         self.policy.output_shape(shape)
         self.shape = shape
@@ -152,7 +157,7 @@ class DatasetMoments:
             within = factor.T @ factor
             if head.state.noise is not None:
                 within.diagonal().add_(head.state.noise.flatten(1).sum(0))
-            self._head_error = max(self._head_error, float(head.covariance_error.max()))
+            self._head_error = max(self._head_error, float(head.errors.covariance.max()))
         rows = torch.cat([images.flatten(1), targets], 1)
         mean = rows.mean(0)
         rows = rows - mean

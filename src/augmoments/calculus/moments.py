@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from augmoments.adapters import Policy, as_policy
+from augmoments.augmentations.base import Augmentation
 from augmoments.calculus.covariance import Covariance
 from augmoments.calculus.plan import Plan
-from augmoments.calculus.solve import Solution, solve
+from augmoments.calculus.solution import Errors, Solution
+from augmoments.calculus.solve import solve
 from augmoments.calculus.state import FactorState
 from augmoments.checks import check_images, check_memory
 from augmoments.errors import InputError
@@ -23,16 +24,6 @@ from augmoments.rules import leaves
 
 _BYTES_AT_ONCE = 256 * 2**20
 _BUDGET = 2**27  # values of the columns of one image that a tail may take
-
-
-class Errors(NamedTuple):
-    """Relative error bounds of moments, one an image."""
-
-    mean: Tensor
-    """``||mean - truth|| / ||truth||``, shape ``(N,)``."""
-    covariance: Tensor
-    """``||V - truth||_F / ||truth||_F``, shape ``(N,)``; a covariance within the rounding of the
-    images counts as zero, and as known."""
 
 
 @dataclass(frozen=True)
@@ -70,19 +61,21 @@ class Moments:
             self,
             mean=self.mean[index],
             covariance=self.covariance[index],
-            error=Errors(self.error.mean[index], self.error.covariance[index]),
+            error=self.error.select(index),
         )
 
-    def check_given(self, images: Tensor) -> None:
+    def check_given(self, images: Tensor, policy: Augmentation) -> None:
         """Refuse to stand for the moments of other images.
 
         Raises:
-            InputError: The images are of another shape or number.
+            InputError: The images are of another number, or come out with another shape.
         """
-        if self.mean.shape != images.shape:
+        shape: Shape = tuple(images.shape[1:])  # type: ignore[assignment]
+        expected = (len(images), *policy.output_shape(shape))
+        if tuple(self.mean.shape) != expected:
             raise InputError(
-                f"given has moments of images of shape {tuple(self.mean.shape)}, the images have "
-                f"shape {tuple(images.shape)}."
+                f"given has moments of shape {tuple(self.mean.shape)}, these images come out with "
+                f"shape {expected}."
             )
 
     def __repr__(self) -> str:
@@ -155,7 +148,7 @@ def moments(
     for chunk in work.split(_images_at_once(work, plan)):
         parts.append(solve(chunk, plan, tol))
         if progress is not None:
-            progress(sum(len(part.mean_error) for part in parts), len(work))
+            progress(sum(len(part.state.mean) for part in parts), len(work))
     floor = rounding(batch.dtype, max(shape[1:]))
     return Moments(
         mean=torch.cat([part.state.mean for part in parts]).to(batch.dtype),
@@ -165,8 +158,9 @@ def moments(
         method=plan.method,
         mean_method=plan.mean_method,
         error=Errors(
-            torch.cat([part.mean_error for part in parts]) + floor,
-            torch.cat([part.covariance_error + _cancelled(part) for part in parts]) + 2 * floor,
+            torch.cat([part.errors.mean for part in parts]) + floor,
+            torch.cat([part.errors.covariance + _cancelled(part) for part in parts]) + 2 * floor,
+            torch.cat([part.errors.trace + _cancelled(part) for part in parts]) + 2 * floor,
         ),
         tol=tol,
         nodes=max(part.nodes for part in parts),
@@ -176,10 +170,11 @@ def moments(
 def _cancelled(solution: Solution) -> Tensor:
     """What rounding may have done to the covariance: its columns are differences of images.
 
-    A covariance that is zero but for rounding counts as known.
+    A covariance that is zero but for rounding counts as known. Its size is that of its diagonal,
+    which is at most its norm.
     """
     with torch.no_grad():
-        norm = solution.state.covariance.frobenius_norm()
+        norm = solution.state.covariance.diagonal().flatten(1).norm(dim=1)
         noise = solution.state.roundoff
         share = noise / norm.clamp_min(torch.finfo(norm.dtype).tiny).sqrt()
         return torch.where(norm > noise.square(), 2 * share + share.square(), 0.0)

@@ -10,6 +10,7 @@ from augmoments.augmentations.base import Augmentation, Chain
 from augmoments.augmentations.geometric import RandomHorizontalFlip, RandomVerticalFlip
 from augmoments.calculus.expected_operator import ExpectedOperator, average, has_exact_mean
 from augmoments.calculus.nodes import NodeFamily
+from augmoments.errors import PolicyError
 from augmoments.estimate import Method, weakest
 from augmoments.operators.base import Shape
 from augmoments.rules import Product, Rule, leaves
@@ -38,7 +39,7 @@ class Plan:
     def of(
         cls, policy: Augmentation, shape: Shape, seed: int, max_nodes: int, budget: float
     ) -> Plan:
-        """Cut ``policy`` for images of ``shape`` so that the tail's columns fit ``budget`` values."""
+        """Cut ``policy`` so that for images of ``shape`` the tail takes ``budget`` values at most."""
         parts = policy.parts
         shapes = shapes_along(parts, shape)
         joint = [part.jointly(here) for part, here in zip(parts, shapes, strict=True)]
@@ -64,6 +65,38 @@ class Plan:
     def middle(self) -> Shape:
         """Shape of the images between head and tail."""
         return Chain(self.head).output_shape(self.shape) if self.head else self.shape
+
+    @cached_property
+    def tail_policy(self) -> Augmentation:
+        """The tail as one policy."""
+        return Chain(self.tail)
+
+    @cached_property
+    def keeps_traces(self) -> bool:
+        """Whether the tail leaves norms as they are."""
+        return all(
+            isinstance(part, RandomHorizontalFlip | RandomVerticalFlip) for part in self.tail
+        )
+
+    @cached_property
+    def surrogate(self) -> Augmentation | None:
+        """An affine stand-in for the head, with the same parameters and an exact mean."""
+        if self.policy is None or self.policy.affine:
+            return None
+        found = self.policy.surrogate()
+        try:
+            if found.output_shape(self.shape) != self.middle:
+                return None
+        except PolicyError:
+            return None
+        return found if has_exact_mean(found.rule(self.shape, 1)) else None
+
+    @cached_property
+    def surrogate_mean(self) -> ExpectedOperator | None:
+        """The exact average of the surrogate."""
+        if self.surrogate is None:
+            return None
+        return average(self.surrogate.rule(self.shape, 1), self.shape)
 
     def rule(self, n: int) -> Rule:
         """The rule of the tail, given a number of nodes a parameter."""

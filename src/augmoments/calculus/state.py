@@ -28,6 +28,7 @@ from augmoments.operators.base import Shape
 from augmoments.rules import Mixture, Product, QuadraticRule, Rule
 
 _BYTES_AT_ONCE = 256 * 2**20
+_FEW_COLUMNS = 1024  # after a step; no more are worth the work of fewer
 S = TypeVar("S", bound="State")
 
 
@@ -86,7 +87,9 @@ class FactorState(State):
     def through(self, rule: QuadraticRule) -> FactorState:
         moved = rule.columns(self.mean)
         parts = [rule.spread(moved).transpose(0, 1)]
-        before = self.compress() if rule.keeps_noise else self._noise_as_columns().compress()
+        before = self if rule.keeps_noise else self._noise_as_columns()
+        if before.factor.shape[1] * len(rule) > _FEW_COLUMNS:
+            before = before.compress()
         count, rank = before.factor.shape[:2]
         if rank:
             old = rule.rooted(rule.linear_columns(before.factor.flatten(0, 1)))

@@ -8,7 +8,7 @@ from statistics import mean, median
 from rich.table import Table
 from rich.text import Text
 
-from augmoments.reporting.page import beside, count, number, percent
+from augmoments.reporting.page import beside, count, number, percent, size
 from augmoments.reporting.results import Obtained, Results, SubjectResult
 
 
@@ -21,12 +21,13 @@ def tables(results: Results) -> Iterator[Table | Text]:
 
 
 def _subject(subject: SubjectResult) -> Table:
-    channels, height, width = subject.shape
     used, available = len(subject.used), subject.available
     images = f"{used} of {available:,}" if used < available else f"{used:,}"
     noun = "image" if available == 1 else "images"
+    changed = subject.output_shape != subject.shape
+    change = f", augmented to {size(subject.output_shape)}" if changed else ""
     grid = Table(
-        title=Text(f"{subject.name}: {images} {noun} of {channels} × {height} × {width}"),
+        title=Text(f"{subject.name}: {images} {noun} of {size(subject.shape)}{change}"),
         title_justify="left",
         title_style="bold",
         header_style="dim",
@@ -51,10 +52,10 @@ def _rows(subject: SubjectResult) -> Iterator[tuple[str, list[str], str]]:
     yield "mean image, norm", _three(found.norm_of_mean, number), "mean"
     yield "std of a pixel", _three(found.pixel_std, number), "covariance"
     yield "variance / energy", _three(found.variance_share, percent), "covariance"
-    for size in subject.samples:
-        sure = f", {size.confidence:.0%}" if size.confidence else ""
-        name = f"draws: {size.of} to {percent(size.rel_error)}{sure}"
-        yield name, _three(size.n, count), f"draws for the {size.of}"
+    for needed in subject.samples:
+        sure = f", {needed.confidence:.0%}" if needed.confidence else ""
+        name = f"draws: {needed.of} to {percent(needed.rel_error)}{sure}"
+        yield name, _three(needed.n, count), f"draws for the {needed.of}"
     if subject.loss is not None:
         loss, scale = subject.loss, mean(subject.loss.value)
         yield "expected loss", _three(loss.value, number), "expected loss"

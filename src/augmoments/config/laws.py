@@ -8,7 +8,7 @@ from typing import Any
 
 from augmoments.checks import did_you_mean
 from augmoments.config.document import Document, Place
-from augmoments.errors import AugmomentsError
+from augmoments.errors import AugmomentsError, PolicyError
 from augmoments.laws import (
     Beta,
     Discrete,
@@ -95,9 +95,14 @@ def _arguments(document: Document, kind: type[Law], arguments: Any, at: Place) -
 def law_to_dict(law: Law) -> dict[str, dict[str, Any]]:
     """The reverse of :func:`law_from`.
 
+    Raises:
+        PolicyError: A law that a file cannot name.
+
     >>> law_to_dict(Uniform(-2, 2))
     {'Uniform': {'low': -2, 'high': 2}}
     """
+    if LAWS.get(type(law).__name__) is not type(law):
+        raise PolicyError(f"{law} is not a law that a file can name: known are {', '.join(LAWS)}.")
     pairs = {
         field.name: getattr(law, field.name)
         for field in dataclasses.fields(law)  # type: ignore[arg-type]

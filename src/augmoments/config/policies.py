@@ -2,127 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from math import factorial
 from pathlib import Path
 from typing import Any
 
-from augmoments.augmentations.affine import (
-    RandomAffine,
-)
-from augmoments.augmentations.augmix import (
-    AugMix,
-)
-from augmoments.augmentations.automatic import (
-    AutoAugment,
-    RandAugment,
-    TrivialAugmentWide,
-)
-from augmoments.augmentations.base import (
-    Augmentation,
-)
-from augmoments.augmentations.blur import (
-    GaussianBlur,
-)
-from augmoments.augmentations.color import (
-    ColorJitter,
-    Normalize,
-    RandomGrayscale,
-)
-from augmoments.augmentations.compose import (
-    Compose,
-    RandomApply,
-    RandomChoice,
-)
-from augmoments.augmentations.conversion import (
-    ToDtype,
-)
-from augmoments.augmentations.crops import (
-    CenterCrop,
-    Pad,
-    RandomCrop,
-    RandomResizedCrop,
-    Resize,
-)
-from augmoments.augmentations.elastic import (
-    ElasticTransform,
-)
-from augmoments.augmentations.erasing import (
-    RandomErasing,
-)
-from augmoments.augmentations.geometric import (
-    RandomHorizontalFlip,
-    RandomRotation,
-    RandomShear,
-    RandomTranslation,
-    RandomVerticalFlip,
-    RandomZoom,
-)
-from augmoments.augmentations.mixing import (
-    CutMix,
-    MixUp,
-)
-from augmoments.augmentations.noise import (
-    GaussianNoise,
-)
-from augmoments.augmentations.perspective import (
-    RandomPerspective,
-)
-from augmoments.augmentations.pixelwise import (
-    RandomAdjustSharpness,
-    RandomAutocontrast,
-    RandomEqualize,
-    RandomInvert,
-    RandomPosterize,
-    RandomSolarize,
-)
+import torch
+
+from augmoments.augmentations.base import Augmentation
+from augmoments.augmentations.compose import Compose, RandomChoice, RandomOrder
 from augmoments.checks import did_you_mean
 from augmoments.config.document import Document, Place, read_document
-from augmoments.config.laws import LAWS, fields_of, law_from, law_to_dict, looks_like_law, plain
+from augmoments.config.laws import LAWS, law_from, law_to_dict, looks_like_law, plain
+from augmoments.config.steps import STEPS, arguments_of, misfit, required
 from augmoments.errors import AugmomentsError, PolicyError
 from augmoments.laws import Law
-
-STEPS: dict[str, type[Augmentation]] = {
-    step.__name__: step
-    for step in (
-        RandomAffine,
-        AugMix,
-        AutoAugment,
-        RandAugment,
-        TrivialAugmentWide,
-        GaussianBlur,
-        ColorJitter,
-        Normalize,
-        RandomGrayscale,
-        Compose,
-        RandomApply,
-        RandomChoice,
-        ToDtype,
-        CenterCrop,
-        Pad,
-        RandomCrop,
-        RandomResizedCrop,
-        Resize,
-        ElasticTransform,
-        RandomErasing,
-        RandomHorizontalFlip,
-        RandomRotation,
-        RandomShear,
-        RandomTranslation,
-        RandomVerticalFlip,
-        RandomZoom,
-        CutMix,
-        MixUp,
-        GaussianNoise,
-        RandomPerspective,
-        RandomAdjustSharpness,
-        RandomAutocontrast,
-        RandomEqualize,
-        RandomInvert,
-        RandomPosterize,
-        RandomSolarize,
-    )
-}
 
 
 def load_policy(path: str | Path) -> Augmentation:
@@ -198,8 +92,8 @@ def _build(document: Document, name: Any, arguments: Any, at: Place) -> Augmenta
             f"{', '.join(STEPS)}.",
             at,
         )
-    kind, place = STEPS[name], (*at, name)
-    names = fields_of(kind)
+    step, place = STEPS[name], (*at, name)
+    names = list(arguments_of(step))
     if isinstance(arguments, int | float) and not isinstance(arguments, bool):
         arguments = {names[0]: arguments}
     if arguments is None:
@@ -218,49 +112,45 @@ def _build(document: Document, name: Any, arguments: Any, at: Place) -> Augmenta
                 (*place, key),
             )
     given = {k: _value(document, v, (*place, k)) for k, v in arguments.items()}
-    return _construct(document, kind, given, place)
+    return _construct(document, step, given, place)
 
 
 def _value(document: Document, value: Any, at: Place) -> Any:
-    """An argument: nested steps under ``transforms``, laws by name, lists as tuples."""
+    """An argument: nested steps under ``transforms``, laws and types by name, lists as tuples."""
     if at[-1] == "transforms":
         return _steps(document, value, at)
+    if at[-1] == "dtype":
+        return _dtype(document, value, at)
     if looks_like_law(value):
         return law_from(document, value, at)
     if isinstance(value, str) and value in LAWS:
         raise document.error(f"{value} needs its arguments, as in {{{value}: [...]}}.", at)
-    return _tuples(value)
+    if isinstance(value, list):
+        return tuple(_value(document, item, (*at, index)) for index, item in enumerate(value))
+    return value
+
+
+def _dtype(document: Document, value: Any, at: Place) -> torch.dtype:
+    found = getattr(torch, str(value).removeprefix("torch."), None)
+    if not isinstance(found, torch.dtype):
+        raise document.error(f"expected a type such as float32, got {_short(value)}.", at)
+    return found
 
 
 def _construct(
-    document: Document, kind: type[Augmentation], given: dict[str, Any], at: Place
+    document: Document, step: Callable[..., Augmentation], given: dict[str, Any], at: Place
 ) -> Augmentation:
-    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
-        if field.name in given and not _fits(given[field.name], str(field.type)):
-            wanted = "true or false" if str(field.type) == "bool" else "a number"
-            raise document.error(
-                f"expected {wanted}, got {_short(given[field.name])}.", (*at, field.name)
-            )
-        required = (
-            field.init
-            and field.default is dataclasses.MISSING
-            and field.default_factory is dataclasses.MISSING
-        )
-        if required and field.name not in given:
-            raise document.error(f"{kind.__name__} needs {field.name}.", at)
+    for name, argument in arguments_of(step).items():
+        if name in given and (wanted := misfit(argument, given[name])):
+            raise document.error(f"expected {wanted}, got {_short(given[name])}.", (*at, name))
+        if name not in given and required(argument):
+            raise document.error(f"{step.__name__} needs {name}.", at)
     try:
-        return kind(**given)
+        return step(**given)
     except AugmomentsError as error:
         raise document.error(str(error), at) from error
     except (TypeError, ValueError) as error:
-        raise document.error(f"{kind.__name__} cannot take these values: {error}.", at) from error
-
-
-def _fits(value: Any, annotation: str) -> bool:
-    """Whether a value is a truth value where one is wanted, and a number where that is."""
-    if isinstance(value, bool) or annotation == "bool":
-        return isinstance(value, bool) and annotation == "bool"
-    return annotation != "float" or isinstance(value, int | float)
+        raise document.error(f"{step.__name__} cannot take these values: {error}.", at) from error
 
 
 def policy_to_dict(policy: Augmentation) -> dict[str, list[Any]]:
@@ -273,7 +163,7 @@ def policy_to_dict(policy: Augmentation) -> dict[str, list[Any]]:
     >>> policy_to_dict(Compose([RandomTranslation(x=Uniform(-2, 2))]))
     {'policy': [{'RandomTranslation': {'x': {'Uniform': {'low': -2, 'high': 2}}}}]}
     """
-    steps = policy.transforms if isinstance(policy, Compose) else (policy,)
+    steps = policy.steps if isinstance(policy, Compose) else (policy,)
     return {"policy": [_step_to_dict(step) for step in steps]}
 
 
@@ -281,22 +171,37 @@ def _step_to_dict(step: Augmentation) -> str | dict[str, Any]:
     name = type(step).__name__
     if STEPS.get(name) is not type(step):
         raise PolicyError(f"{name} is not an augmentation that a file can name.")
+    if (shuffled := _shuffled(step)) is not None:
+        return {"RandomOrder": {"transforms": [_step_to_dict(inner) for inner in shuffled]}}
     arguments = {}
-    for field in dataclasses.fields(step):  # type: ignore[arg-type]
-        if not field.init:
-            continue
-        value: Any = getattr(step, field.name)
-        if field.name == "transforms":
-            arguments["transforms"] = [_step_to_dict(inner) for inner in value]
-        elif isinstance(value, Law):
-            arguments[field.name] = law_to_dict(value)
-        elif field.default is dataclasses.MISSING or plain(value) != plain(field.default):
-            arguments[field.name] = plain(value)
+    for key, argument in arguments_of(type(step)).items():
+        value = _plain(getattr(step, key))
+        if required(argument) or value != plain(argument.default):
+            arguments[key] = value
+    if isinstance(step, RandomChoice) and step == RandomChoice(step.branches):
+        del arguments["p"]
     return {name: arguments} if arguments else name
 
 
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+def _shuffled(step: Augmentation) -> tuple[Augmentation, ...] | None:
+    """What :func:`RandomOrder` was given, if ``step`` is what it gave."""
+    if not isinstance(step, RandomChoice) or not isinstance(step.branches[0], Compose):
+        return None
+    found = step.branches[0].steps
+    if len(step.branches) != factorial(len(found)) or step != RandomOrder(found):
+        return None
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """The reverse of :func:`_value`."""
+    if isinstance(value, Augmentation):
+        return _step_to_dict(value)
+    if isinstance(value, Law):
+        return law_to_dict(value)
+    if isinstance(value, torch.dtype):
+        return str(value).removeprefix("torch.")
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else plain(value)
 
 
 def _short(value: Any) -> str:

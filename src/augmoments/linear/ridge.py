@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
-from augmoments.augmentations.base import Augmentation
+from augmoments.adapters import Policy
 from augmoments.calculus.dataset import DatasetMoments
 from augmoments.checks import check_images, check_targets
 from augmoments.errors import InputError
@@ -22,7 +22,7 @@ class _Linear(BaseEstimator):
     """What the two estimators share: the fit, and the linear map."""
 
     def __init__(
-        self, policy: Augmentation, alpha: float = 1e-3, *, tol: float = 1e-3, seed: int = 0
+        self, policy: Policy, alpha: float = 1e-3, *, tol: float = 1e-3, seed: int = 0
     ) -> None:
         self.policy = policy
         self.alpha = alpha
@@ -32,25 +32,32 @@ class _Linear(BaseEstimator):
     def _fit(self, images: Tensor, targets: Tensor) -> Self:
         data = DatasetMoments(self.policy, tol=self.tol, seed=self.seed)
         solution = data.update(images, targets).solve(self.alpha)
-        self.shape_ = data.shape
+        self.shape_ = data.output_shape
         self.coef_ = solution.coef.cpu().numpy()
         self.intercept_ = solution.intercept.cpu().numpy()
         self.loss_ = solution.loss
         return self
 
     def decision_function(self, images: Tensor) -> Array:
-        """``coef_ x + intercept_`` for images ``(N, C, H, W)``, shape ``(N, K)``."""
+        """``coef_ x + intercept_`` for images ``(N, C', H', W')``, shape ``(N, K)``.
+
+        These are images as the policy gives them: where it changes their shape, as a crop does,
+        bring them to it first, such as by a centre crop.
+
+        Raises:
+            InputError: Images of another shape.
+        """
         check_is_fitted(self, "coef_")
         batch = check_images(images, value_range=None)
         if tuple(batch.shape[1:]) != self.shape_:
             raise InputError(
-                f"Fitted on images of shape {self.shape_}, got {tuple(batch.shape[1:])}."
+                f"Fitted on augmented images of shape {self.shape_}, got {tuple(batch.shape[1:])}."
             )
         rows = batch.detach().cpu().double().flatten(1).numpy()
         return rows @ self.coef_.T + self.intercept_
 
     def to_module(self) -> nn.Module:
-        """The fitted model for PyTorch: ``(N, C, H, W)`` to ``(N, K)``, float32."""
+        """The fitted model for PyTorch, ``(N, C', H', W')`` to ``(N, K)``, float32."""
         check_is_fitted(self, "coef_")
         outputs, features = self.coef_.shape
         linear = nn.Linear(features, outputs)
@@ -70,18 +77,22 @@ class AugmentedRidge(RegressorMixin, _Linear):
     the intercept b free. The cost of the policy does not depend on the number of images.
 
     Args:
-        policy: The augmentation; affine ones once for the whole dataset, others image by image.
+        policy: An augmentation, or a pipeline of torchvision, kornia or albumentations; affine
+            ones once for the whole dataset, others image by image.
         alpha: Strength of the penalty, at least 0.
         tol: Relative error of the augmented covariance, where the policy needs nodes.
         seed: Seed of scrambled nodes.
 
     Attributes:
-        coef_: Weights ``(K, D)``, float64.
+        coef_: Weights ``(K, D)`` with ``D = C' H' W'`` values of an augmented image, float64.
         intercept_: ``(K,)``, float64.
+        shape_: ``(C', H', W')``, the shape of augmented images.
         loss_: Expected squared error on the augmented training set, without the penalty.
 
     Raises:
         InputError: Images or targets that are not what was meant.
+        InputTypeError: ``policy`` is no policy.
+        PolicyError: The policy does not take images of this shape.
 
     Example:
         >>> import torch, augmoments as am
@@ -112,7 +123,7 @@ class AugmentedRidgeClassifier(ClassifierMixin, _Linear):
 
     Attributes:
         classes_: The classes, sorted.
-        coef_: Weights ``(K, D)``, float64.
+        coef_: Weights ``(K, D)`` with ``D = C' H' W'`` values of an augmented image, float64.
         intercept_: ``(K,)``, float64.
 
     Raises:

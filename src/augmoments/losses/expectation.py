@@ -7,7 +7,7 @@ from collections.abc import Callable
 from jaxtyping import Float
 from torch import Tensor
 
-from augmoments.augmentations.base import Augmentation
+from augmoments.adapters import Policy
 from augmoments.calculus.integrate import Progress, integrate
 from augmoments.checks import check_images
 from augmoments.errors import InputTypeError
@@ -17,7 +17,7 @@ from augmoments.estimate import Estimate
 def expectation(
     fn: Callable[[Tensor], Tensor],
     images: Float[Tensor, "N C H W"],
-    policy: Augmentation,
+    policy: Policy,
     tol: float = 1e-2,
     *,
     seed: int = 0,
@@ -32,9 +32,9 @@ def expectation(
     until the error is below ``tol`` times the larger of the value and its standard deviation.
 
     Args:
-        fn: Maps images ``(n, C, H, W)`` to values ``(n, ...)``, each image by itself.
+        fn: Maps augmented images ``(n, C', H', W')`` to values ``(n, ...)``, each image by itself.
         images: ``(N, C, H, W)`` or ``(C, H, W)``.
-        policy: The augmentation.
+        policy: An augmentation, or a pipeline of torchvision, kornia or albumentations.
         tol: Relative error asked for.
         seed: Seed of the scrambling.
         max_nodes: Most evaluations an image.

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from augmoments.augmentations.base import Augmentation
+from augmoments.adapters import Policy, as_policy
 from augmoments.calculus.integrate import Progress
 from augmoments.calculus.moments import Moments, moments
 from augmoments.checks import check_images
@@ -64,7 +64,7 @@ def expected_loss(
     loss: str | nn.Module | Sampled,
     images: Float[Tensor, "N C H W"],
     targets: Tensor,
-    policy: Augmentation,
+    policy: Policy,
     tol: float = 1e-2,
     *,
     seed: int = 0,
@@ -84,12 +84,12 @@ def expected_loss(
     ``residual`` says how far it carries, image by image.
 
     Args:
-        model: Maps ``(N, C, H, W)`` to ``(N, K)``; in evaluation mode.
+        model: Maps augmented images ``(N, C', H', W')`` to ``(N, K)``; in evaluation mode.
         loss: ``"cross_entropy"``, ``"squared_error"``, a PyTorch loss, or a function of outputs
             and targets that gives one value a sample.
         images: ``(N, C, H, W)`` or ``(C, H, W)``.
         targets: Classes ``(N,)`` or real values ``(N, K)``.
-        policy: The augmentation.
+        policy: An augmentation, or a pipeline of torchvision, kornia or albumentations.
         tol: Relative error asked for.
         seed: Seed of the scrambling.
         max_nodes: Most evaluations of the model an image.
@@ -103,6 +103,7 @@ def expected_loss(
     Raises:
         InputError: Images, targets or a loss that are not what was meant.
         ModelError: The model is not a deterministic, differentiable function of each image.
+        PolicyError: The policy does not take images of this shape.
 
     Example:
         >>> import torch, augmoments as am
@@ -116,10 +117,11 @@ def expected_loss(
         Balestriero, Misra, LeCun (2022), theorem 2 and section 3.
     """
     batch = check_images(images, value_range=value_range)
-    judged = Judged.of(model, loss, batch, targets)
+    policy = as_policy(policy)
+    judged = Judged.of(model, loss, batch, targets, policy)
     found = judged.integrate(batch, policy, tol, seed, max_nodes, progress)
     if given is not None:
-        given.check_given(batch)
+        given.check_given(batch, policy)
     parts, kinds = [], set()
     for index in torch.arange(len(batch), device=batch.device).split(_CHUNK):
         m = (

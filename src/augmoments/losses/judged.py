@@ -13,7 +13,7 @@ from augmoments.calculus.integrate import Progress, integrate
 from augmoments.calculus.nodes import NodeFamily
 from augmoments.estimate import Estimate
 from augmoments.losses.loss import Loss, as_loss
-from augmoments.losses.models import Model, check_model, linear_map
+from augmoments.losses.models import Model, check_model, linear_map, one_draw
 from augmoments.operators.base import Shape
 
 
@@ -29,19 +29,23 @@ class Judged:
     """Whether the loss is a quadratic function of the image."""
 
     @classmethod
-    def of(cls, model: Any, loss: Any, images: Tensor, targets: Any) -> Judged:
-        """Check a model, a loss and targets against images ``(N, C, H, W)``.
+    def of(
+        cls, model: Any, loss: Any, images: Tensor, targets: Any, policy: Augmentation
+    ) -> Judged:
+        """Check a model, a loss and targets against augmented images ``(N, C, H, W)``.
 
         Raises:
             InputError: Targets or a loss that are not what was meant.
             ModelError: The model is not a deterministic function of each image.
+            PolicyError: The policy does not take these images.
         """
-        checked = check_model(model, images)
+        probe = one_draw(images[:2], policy)
+        checked = check_model(model, probe)
         sampled = as_loss(loss)
         with torch.no_grad():
-            outputs = checked(images[:1]).shape[1]
+            outputs = checked(probe).shape[1]
         fitting = sampled.check_targets(targets, len(images), outputs).to(images.device)
-        quadratic = sampled.squared and linear_map(checked, images) is not None
+        quadratic = sampled.squared and linear_map(checked, probe) is not None
         return cls(checked, sampled, fitting, quadratic)
 
     def integrate(

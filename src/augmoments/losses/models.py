@@ -8,7 +8,9 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
+from augmoments.augmentations.base import Augmentation
 from augmoments.errors import InputTypeError, ModelError
+from augmoments.operators.base import Shape
 
 Model = Callable[[Tensor], Tensor]
 _STOCHASTIC = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
@@ -23,8 +25,21 @@ class LinearMap(NamedTuple):
     """(K,)."""
 
 
+def one_draw(images: Tensor, policy: Augmentation) -> Tensor:
+    """Images as a model meets them: after one draw of the policy, the same for all of them.
+
+    Raises:
+        PolicyError: The policy does not take images of this shape.
+    """
+    shape: Shape = tuple(images.shape[1:])  # type: ignore[assignment]
+    policy.output_shape(shape)
+    theta = policy.draw(shape, 1, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        return policy.apply(images[None], theta)[0]
+
+
 def check_model(model: Any, images: Tensor) -> Model:
-    """Check that a model maps images ``(N, C, H, W)`` to outputs ``(N, K)``, one function of each.
+    """Check that a model maps augmented images to outputs ``(N, K)``, one function of each.
 
     Nothing is changed: neither the model's mode nor the global random state.
 
@@ -55,7 +70,7 @@ def check_model(model: Any, images: Tensor) -> Model:
             second: Any = model(probe)
         except (RuntimeError, ValueError, TypeError) as error:
             raise ModelError(
-                f"The model failed on images of shape {tuple(probe.shape)} and dtype "
+                f"The model failed on augmented images of shape {tuple(probe.shape)} and dtype "
                 f"{probe.dtype}: {str(error).splitlines()[0]}"
             ) from error
     if not isinstance(first, Tensor) or first.ndim != 2 or len(first) != len(probe):
@@ -65,7 +80,7 @@ def check_model(model: Any, images: Tensor) -> Model:
             f"it gave {shape}."
         )
     if not first.isfinite().all():
-        raise ModelError("The model's outputs are not finite for the first images.")
+        raise ModelError("The model's outputs are not finite for the first augmented images.")
     if not torch.equal(first, second):
         raise ModelError(
             "Two calls of the model on the same images differ: it is random. Fix its seed or turn "

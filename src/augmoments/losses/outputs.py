@@ -8,12 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from augmoments.adapters import Policy, as_policy
 from augmoments.augmentations.base import Augmentation
 from augmoments.calculus.integrate import integrate
 from augmoments.calculus.moments import moments
 from augmoments.checks import check_images
 from augmoments.estimate import Method
-from augmoments.losses.models import LinearMap, Model, check_model, linear_map
+from augmoments.losses.models import LinearMap, Model, check_model, linear_map, one_draw
 
 _IMAGES_AT_ONCE = 8192
 
@@ -42,7 +43,7 @@ class OutputMoments:
 def output_moments(
     model: Model,
     images: Float[Tensor, "N C H W"],
-    policy: Augmentation,
+    policy: Policy,
     tol: float = 1e-2,
     *,
     seed: int = 0,
@@ -55,9 +56,9 @@ def output_moments(
     :math:`W V W^\top` from the moments of the images; else by nodes, see :func:`expectation`.
 
     Args:
-        model: Maps ``(N, C, H, W)`` to ``(N, K)``; in evaluation mode.
+        model: Maps augmented images ``(N, C', H', W')`` to ``(N, K)``; in evaluation mode.
         images: ``(N, C, H, W)`` or ``(C, H, W)``.
-        policy: The augmentation.
+        policy: An augmentation, or a pipeline of torchvision, kornia or albumentations.
         tol: Relative error asked for.
         seed: Seed of the scrambling.
         max_nodes: Most evaluations an image.
@@ -66,6 +67,7 @@ def output_moments(
     Raises:
         InputError: Images that are not what was meant.
         ModelError: The model is not a deterministic function of each image.
+        PolicyError: The policy does not take images of this shape.
 
     Example:
         >>> import torch, augmoments as am
@@ -75,12 +77,14 @@ def output_moments(
         (torch.Size([2, 3, 3]), 'exact')
     """
     batch = check_images(images, value_range=value_range)
-    model = check_model(model, batch)
-    linear = linear_map(model, batch)
+    policy = as_policy(policy)
+    drawn = one_draw(batch, policy)
+    model = check_model(model, drawn)
+    linear = linear_map(model, drawn)
     if linear is not None:
         return _linear_outputs(linear, batch, policy, tol, seed, max_nodes)
     with torch.no_grad():
-        centre = torch.cat([model(part) for part in batch.split(_IMAGES_AT_ONCE)])
+        centre = torch.cat([model(part) for part in drawn.split(_IMAGES_AT_ONCE)])
         size = centre.shape[1]
 
         def products(x: Tensor, index: Tensor) -> Tensor:

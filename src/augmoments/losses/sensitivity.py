@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from augmoments.augmentations.base import Augmentation
+from augmoments.adapters import Policy, as_policy
 from augmoments.calculus.moments import Moments, moments
 from augmoments.checks import check_images
 from augmoments.errors import InputError
@@ -24,9 +24,9 @@ class Sensitivity:
 
     Attributes:
         saliency: Gradient g of the loss with respect to the image, at the mean image,
-            ``(N, C, H, W)``.
+            ``(N, C', H', W')`` as the policy gives them.
         spectrum: Leading eigenvalues of V, descending, ``(N, k)``.
-        vectors: Their eigenvectors :math:`q_j`, ``(N, k, C, H, W)``.
+        vectors: Their eigenvectors :math:`q_j`, ``(N, k, C', H', W')``.
         alignment: :math:`(q_j \cdot g)^2 / \|g\|^2`, ``(N, k)``; the sum is at most 1.
         ratio: :math:`g^\top V g / (\lambda_1 \|g\|^2)` in [0, 1], ``(N,)``: 1 if the saliency is
             the direction of largest variance, 0 if the augmentation leaves it alone.
@@ -55,7 +55,7 @@ def sensitivity(
     loss: str | nn.Module | Sampled,
     images: Float[Tensor, "N C H W"],
     targets: Tensor,
-    policy: Augmentation,
+    policy: Policy,
     k: int = 16,
     tol: float = 1e-2,
     *,
@@ -71,12 +71,12 @@ def sensitivity(
     variance without approximation stands beside it.
 
     Args:
-        model: Maps ``(N, C, H, W)`` to ``(N, K)``; in evaluation mode.
+        model: Maps augmented images ``(N, C', H', W')`` to ``(N, K)``; in evaluation mode.
         loss: As in :func:`expected_loss`.
         images: ``(N, C, H, W)`` or ``(C, H, W)``.
         targets: Classes ``(N,)`` or real values ``(N, K)``.
-        policy: The augmentation.
-        k: Number of eigenvectors, at most D.
+        policy: An augmentation, or a pipeline of torchvision, kornia or albumentations.
+        k: Number of eigenvectors, at most :math:`D = C' H' W'`.
         tol: Relative error asked for.
         seed: Seed of the scrambling.
         max_nodes: Most evaluations of the model an image.
@@ -86,6 +86,7 @@ def sensitivity(
     Raises:
         InputError: Images, targets or a loss that are not what was meant, or k below 1.
         ModelError: The model is not a deterministic, differentiable function of each image.
+        PolicyError: The policy does not take images of this shape.
 
     Example:
         >>> import torch, augmoments as am
@@ -102,11 +103,12 @@ def sensitivity(
     batch = check_images(images, value_range=value_range)
     if k < 1:
         raise InputError(f"k must be at least 1, got {k}.")
-    judged = Judged.of(model, loss, batch, targets)
+    policy = as_policy(policy)
+    judged = Judged.of(model, loss, batch, targets, policy)
     m = given
     if m is None:
         m = moments(batch, policy, tol, seed=seed, max_nodes=max_nodes, value_range=None)
-    m.check_given(batch)
+    m.check_given(batch, policy)
     truth = judged.integrate(batch, policy, tol, seed, max_nodes)
     outputs, rows = jacobian(judged.model, m.mean)
     slope, _ = judged.loss.gradient_and_hessian(outputs, judged.targets)

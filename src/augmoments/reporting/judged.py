@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 
 import torch
 from torch import Tensor
@@ -44,7 +45,7 @@ def judged_alignment(task: Task, judge: Judge, given: Moments) -> Sensitivity:
             task.images,
             judge.targets[task.used],
             task.policy,
-            min(task.options.eigenvectors, task.images[0].numel()),
+            min(task.options.eigenvectors, prod(task.output_shape)),
             task.options.tol,
             given=given,
             **task.numerics,
@@ -54,13 +55,14 @@ def judged_alignment(task: Task, judge: Judge, given: Moments) -> Sensitivity:
 
 
 def loss_result(task: Task, judge: Judge, found: LossEstimate) -> LossResult:
-    """The same in plain numbers, beside what the images themselves give."""
+    """The same in plain numbers, beside what the images themselves give if they fit the model."""
     labels = judge.targets[task.used]
-    with torch.no_grad():
-        outputs = judge.model(task.images)
-    right = None
-    if not labels.is_floating_point():
-        right = float((outputs.argmax(1) == labels).double().mean())
+    unaugmented, right = None, None
+    if task.output_shape == tuple(task.images.shape[1:]):
+        unaugmented = numbers(per_image(judge, labels)(task.images))
+        if not labels.is_floating_point():
+            with torch.no_grad():
+                right = float((judge.model(task.images).argmax(1) == labels).double().mean())
     return LossResult(
         loss=judge.loss,
         value=numbers(found.value),
@@ -68,7 +70,7 @@ def loss_result(task: Task, judge: Judge, found: LossEstimate) -> LossResult:
         regularizer=numbers(found.regularizer),
         residual=numbers(found.residual),
         variance=numbers(found.variance),
-        unaugmented=numbers(per_image(judge, labels)(task.images)),
+        unaugmented=unaugmented,
         accuracy=right,
     )
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from math import inf, prod
+
 import torch
 from torch import Tensor, nn
 
+from augmoments.adapters import Policy, as_policy
 from augmoments.augmentations.base import Augmentation
+from augmoments.calculus.plan import Plan
 from augmoments.data import Dataset
 from augmoments.errors import InputError
 from augmoments.linear.ridge import AugmentedRidgeClassifier
+from augmoments.operators.base import Shape
 from augmoments.reporting.request import Judge, Subject
 
 ALPHA = 1e-3
@@ -25,9 +30,7 @@ def with_model(dataset: Dataset, model: nn.Module, name: str, loss: str | None =
     return Subject(dataset, Judge(model, name, loss or "cross_entropy", dataset.labels))
 
 
-def with_ridge(
-    dataset: Dataset, policy: Augmentation, loss: str | None = None, seed: int = 0
-) -> Subject:
+def with_ridge(dataset: Dataset, policy: Policy, loss: str | None = None, seed: int = 0) -> Subject:
     """Images with a linear classifier, fitted in closed form on all their augmented versions.
 
     Its loss is the squared error by default, of which everything is known in closed form.
@@ -48,10 +51,10 @@ def with_ridge(
 
 
 def with_ridge_if_quick(
-    dataset: Dataset, policy: Augmentation, loss: str | None = None, seed: int = 0
+    dataset: Dataset, policy: Policy, loss: str | None = None, seed: int = 0
 ) -> Subject:
     """Images with a linear classifier where that takes seconds, else without and the reason."""
-    reason = _why_not(dataset, policy)
+    reason = _why_not(dataset, as_policy(policy))
     return Subject(dataset, None, reason) if reason else with_ridge(dataset, policy, loss, seed)
 
 
@@ -60,16 +63,19 @@ def _why_not(dataset: Dataset, policy: Augmentation) -> str:
         return NO_LABELS
     if len(_classes(dataset.labels)) < 2:
         return "all images are of one class."
-    pixels = dataset.images[0].numel()
+    shape: Shape = tuple(dataset.images.shape[1:])  # type: ignore[assignment]
+    plan = Plan.of(policy, shape, 0, 0, inf)
+    pixels = max(prod(plan.middle), prod(policy.output_shape(shape)))
     if pixels > _MOST_PIXELS:
         return (
             f"images of {pixels:,} values are too large for a quick linear classifier; give a "
             "model (--model), or a smaller size."
         )
-    if not policy.affine and len(dataset) > _MOST_IMAGES_BY_NODES:
+    many = max(len(dataset), len(dataset) * prod(shape) / _MOST_PIXELS) > _MOST_IMAGES_BY_NODES
+    if plan.head and many:
         return (
-            "the policy clamps, so a linear classifier would have to be fitted image by image; "
-            "ask for it by --model ridge, or give a model."
+            "the policy has steps that no operator describes on average, so a linear classifier "
+            "would have to be fitted image by image; ask for it by --model ridge, or give a model."
         )
     return ""
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from augmoments.augmentations.base import Augmentation
-from augmoments.calculus.covariance import Covariance
 from augmoments.calculus.moments import Moments, moments
 from augmoments.losses.expected_loss import LossEstimate
+from augmoments.operators.base import Shape
 from augmoments.reporting.environment import digest
 from augmoments.reporting.judged import (
     alignment_result,
@@ -32,8 +32,8 @@ def measure(
 ) -> SubjectResult:
     """Moments, draws needed, expected loss and alignment of a subject's images."""
     task = Task(subject, policy, options, progress)
-    shape = task.images.shape[1:]
-    rows = policy.explain((shape[0], shape[1], shape[2])).rows
+    shape: Shape = tuple(task.images.shape[1:])  # type: ignore[assignment]
+    rows = policy.explain(shape).rows
     found = _moments(task)
     sizes = [_samples(task, of, found) for of in ("mean", "covariance")]
     judge, loss, alignment = subject.judge, None, None
@@ -44,7 +44,8 @@ def measure(
     shown = spread(len(task.used), options.shown).tolist()
     return SubjectResult(
         name=subject.dataset.name,
-        shape=(shape[0], shape[1], shape[2]),
+        shape=shape,
+        output_shape=task.output_shape,
         available=len(subject.dataset),
         used=task.used.tolist(),
         classes=list(subject.dataset.classes),

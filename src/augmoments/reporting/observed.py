@@ -49,9 +49,9 @@ def observed_errors(
     Args:
         image: ``(C, H, W)``.
         policy: The augmentation.
-        mean: Its exact mean, ``(C, H, W)``.
+        mean: Its exact mean, ``(C', H', W')``.
         covariance: Its exact covariance (a batch of one).
-        loss: Maps draws ``(n, C, H, W)`` to losses ``(n,)``.
+        loss: Maps draws ``(n, C', H', W')`` to losses ``(n,)``.
         expected: The exact expected loss.
         seed: Seed of the draws.
         progress: Called with repetitions done and all.
@@ -60,7 +60,7 @@ def observed_errors(
         The numbers of draws, the repetitions, and the errors by quantity; a covariance has none at
         n = 1, where it is not a number.
     """
-    counts, repetitions = plan(image.numel())
+    counts, repetitions = plan(max(image.numel(), mean.numel()))
     generator = torch.Generator().manual_seed(seed)
     squares: dict[str, Tensor] = {}
     for done in range(repetitions):

@@ -29,6 +29,8 @@ def render(results: Results) -> str:
     environment.filters["middle"] = middle
     environment.filters["average"] = average
     environment.filters["beside"] = beside
+    environment.filters["directions"] = directions
+    environment.filters["size"] = size
     return environment.get_template("report.html.jinja").render(
         results=results,
         sections=[_section(subject, place) for place, subject in enumerate(results.subjects)],
@@ -85,6 +87,16 @@ def percent(value: float) -> str:
     if 0 < value < 1e-4:
         return "< 0.01%"
     return f"{100 * value:.0f}%" if abs(value) >= 0.1 else f"{100 * value:.2g}%"
+
+
+def directions(value: int | None) -> str:
+    """How many directions, as far as that is known."""
+    return "more than are shown" if value is None else f"{value:,}"
+
+
+def size(shape: tuple[int, int, int]) -> str:
+    """``3 × 24 × 32``."""
+    return " × ".join(map(str, shape))
 
 
 def middle(values: Iterable[float]) -> float:

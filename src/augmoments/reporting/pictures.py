@@ -15,6 +15,7 @@ from augmoments.reporting.task import Task
 
 _EIGEN_IMAGES = 4
 _DRAWS = 2
+_MOST_VALUES = 2048
 
 
 def picture(task: Task, found: Moments, alignment: Sensitivity | None, place: int) -> Picture:
@@ -25,10 +26,8 @@ def picture(task: Task, found: Moments, alignment: Sensitivity | None, place: in
     """
     covariance = found.covariance[place : place + 1]
     image = task.images[place]
-    values, vectors = covariance.eigh(min(task.options.eigenvectors, image.numel()))
-    every = _spectrum(covariance)
-    total = every.sum().clamp_min(torch.finfo(torch.float64).tiny)
-    below = int((every.cumsum(0) < 0.9 * total).sum())
+    values, vectors = covariance.eigh(min(task.options.eigenvectors, found.mean[place].numel()))
+    total = covariance.trace()[0].double().clamp_min(torch.finfo(torch.float64).tiny)
     few = min(_EIGEN_IMAGES, values.shape[1])
     scale = values[0, :few].sqrt().reshape(-1, 1, 1, 1)
     generator = torch.Generator().manual_seed(task.options.seed)
@@ -37,7 +36,7 @@ def picture(task: Task, found: Moments, alignment: Sensitivity | None, place: in
         label=_label(task.subject, int(task.used[place])),
         eigenvalues=numbers(values[0]),
         variance_share=numbers(values[0].double() / total),
-        directions_for_90=min(below + 1, len(every)),
+        directions_for_90=_directions(covariance),
         image=_array(image),
         draws=_array(task.policy(image.expand(_DRAWS, *image.shape), generator=generator)),
         mean=_array(found.mean[place]),
@@ -47,11 +46,28 @@ def picture(task: Task, found: Moments, alignment: Sensitivity | None, place: in
     )
 
 
-def _spectrum(covariance: Covariance) -> Tensor:
-    """All eigenvalues that can differ from zero, descending."""
-    root = covariance.to(torch.float64).root()[0]
-    gram = root.mT @ root if root.shape[1] <= root.shape[0] else root @ root.mT
-    return torch.linalg.eigvalsh(gram).flip(0).clamp_min(0)
+def _directions(covariance: Covariance) -> int | None:
+    """How many eigenvectors hold 90% of the variance; ``None`` if too costly to find."""
+    every = _spectrum(covariance.to(torch.float64))
+    if every is None:
+        return None
+    below = int((every.cumsum(0) < 0.9 * every.sum()).sum())
+    return min(below + 1, len(every))
+
+
+def _spectrum(covariance: Covariance) -> Tensor | None:
+    """All eigenvalues that can differ from zero, descending, of one covariance."""
+    flat, noise = covariance.factor[0].flatten(1), covariance.noise
+    if noise is not None and noise.min() < noise.max() * (1 - 1e-6):
+        if flat.shape[1] > _MOST_VALUES:
+            return None
+        return torch.linalg.eigvalsh(covariance.dense()[0]).flip(0).clamp_min(0)
+    gram = flat @ flat.mT if flat.shape[0] <= flat.shape[1] else flat.mT @ flat
+    values = torch.linalg.eigvalsh(gram).flip(0).clamp_min(0)
+    if noise is None:
+        return values
+    missing = flat.shape[1] - len(values)
+    return torch.nn.functional.pad(values, (0, missing)) + noise.mean()
 
 
 def _label(subject: Subject, index: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from time import perf_counter
 
+from augmoments.adapters import as_policy
 from augmoments.config import policy_to_dict
 from augmoments.errors import PolicyError
 from augmoments.reporting.environment import versions
@@ -26,13 +27,12 @@ def quantify(request: Request, progress: Progress | None = None) -> Results:
     """
     start = perf_counter()
     tell = progress or (lambda stage, done, total: None)
-    subjects = [
-        measure(subject, request.policy, request.options, tell) for subject in request.subjects
-    ]
+    policy = as_policy(request.policy)
+    subjects = [measure(subject, policy, request.options, tell) for subject in request.subjects]
     try:
-        steps = policy_to_dict(request.policy)["policy"]
+        steps = policy_to_dict(policy)["policy"]
     except PolicyError:
-        steps = [str(request.policy)]
+        steps = [str(policy)]
     seconds = perf_counter() - start
     return Results(
         created=datetime.now(UTC).isoformat(timespec="seconds"),

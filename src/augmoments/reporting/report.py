@@ -43,9 +43,10 @@ def report(
     Args:
         images: ``(N, C, H, W)`` or ``(C, H, W)`` in [0, 1], or a dataset from
             :mod:`augmoments.data`, whose labels are then the targets.
-        policy: The augmentation.
+        policy: An augmentation, or a pipeline of torchvision, kornia or albumentations.
         path: The folder to write into; it is tried before anything is computed.
-        model: Maps ``(N, C, H, W)`` to ``(N, K)``; without one there is no section on a loss.
+        model: Maps augmented images ``(N, C', H', W')`` to ``(N, K)``; without one there is
+            no section on a loss.
         loss: ``"cross_entropy"`` (default) or ``"squared_error"``.
         targets: Classes ``(N,)`` or real values ``(N, K)``.
         options: Tolerance, seed, errors asked for, how many images.
@@ -54,6 +55,7 @@ def report(
     Raises:
         InputError: Images or targets that are not what was meant.
         ModelError: The model is not a deterministic function of each image.
+        PolicyError: The policy does not take images of this shape.
         OutputError: The folder cannot be written to.
 
     Example:

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from augmoments.augmentations.base import Augmentation
+from augmoments.adapters import Policy
 from augmoments.data import Dataset
 
 Progress = Callable[[str, int, int], None]
@@ -20,7 +20,7 @@ class Judge:
     """A model with the loss that it is judged by.
 
     Attributes:
-        model: Maps images ``(N, C, H, W)`` to outputs ``(N, K)``.
+        model: Maps augmented images ``(N, C', H', W')`` to outputs ``(N, K)``.
         name: What the report calls it.
         loss: ``"cross_entropy"`` or ``"squared_error"``.
         targets: Of all images of the subject: classes ``(N,)`` by the model's own indices.
@@ -62,7 +62,7 @@ class Request:
     """Everything that :func:`quantify` needs to know."""
 
     subjects: tuple[Subject, ...]
-    policy: Augmentation
+    policy: Policy
     options: Options = Options()
     command: str = ""
     config: dict[str, Any] = field(default_factory=dict)

@@ -61,8 +61,8 @@ class Picture:
     """Leading eigenvalues of V, descending."""
     variance_share: list[float]
     """Each as a share of ``tr V``."""
-    directions_for_90: int
-    """Eigenvectors that hold 90% of the variance; all that were found if they hold less."""
+    directions_for_90: int | None
+    """Eigenvectors that hold 90% of the variance; None where too many are needed to be found."""
     image: Array = field(metadata={"drawn": True})
     draws: Array = field(metadata={"drawn": True})
     mean: Array = field(metadata={"drawn": True})
@@ -107,10 +107,10 @@ class LossResult:
     regularizer: list[float]
     residual: list[float]
     variance: list[float]
-    unaugmented: list[float]
-    """Loss of the images themselves."""
+    unaugmented: list[float] | None
+    """Loss of the images themselves; None where the policy changes their shape."""
     accuracy: float | None
-    """Share of the images themselves that are classified right."""
+    """Share of the images themselves that are classified right; None as above, or of no classes."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,8 @@ class SubjectResult:
 
     name: str
     shape: tuple[int, int, int]
+    output_shape: tuple[int, int, int]
+    """Of augmented images."""
     available: int
     used: list[int]
     """The images that were quantified, by their place in the source."""

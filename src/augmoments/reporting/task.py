@@ -13,6 +13,7 @@ from torch import Tensor
 
 from augmoments.augmentations.base import Augmentation
 from augmoments.checks import check_images
+from augmoments.operators.base import Shape
 from augmoments.reporting.request import Options, Progress, Subject
 from augmoments.reporting.results import Obtained
 
@@ -44,6 +45,11 @@ class Task:
     def __post_init__(self) -> None:
         self.used = spread(len(self.subject.dataset), self.options.limit)
         self.images = check_images(self.subject.dataset.images[self.used])
+
+    @property
+    def output_shape(self) -> Shape:
+        """Of augmented images, ``(C', H', W')``."""
+        return self.policy.output_shape(tuple(self.images.shape[1:]))  # type: ignore[arg-type]
 
     @property
     def numerics(self) -> dict[str, Any]:

@@ -28,6 +28,8 @@ class Tile:
 
     uri: str
     title: str
+    width: int
+    height: int
     note: str = ""
 
 
@@ -76,7 +78,7 @@ def rows(subject: SubjectResult) -> list[Row]:
 
 def legends(subject: SubjectResult) -> list[Legend]:
     """The colour scales that the rows use."""
-    ends, gray = scales(subject), subject.shape[0] == 1
+    ends, gray = scales(subject), subject.output_shape[0] == 1
     signed = _stops(DIVERGING) if gray else ("#000000", "#808080", "#ffffff")
     found = [
         Legend("standard deviation", _stops(SEQUENTIAL), "0", f"{ends.std:.2g}"),
@@ -101,15 +103,15 @@ def legends(subject: SubjectResult) -> list[Legend]:
 
 
 def _tiles(picture: Picture, ends: Scales) -> list[Tile]:
-    found = [Tile(_plain(picture.image), "image")]
-    found += [Tile(_plain(draw), "a draw") for draw in picture.draws]
-    found.append(Tile(_plain(picture.mean), "exact mean"))
-    found.append(Tile(_sequential(_rms(picture.std), ends.std), "standard deviation"))
+    found = [_tile(_plain(picture.image), "image")]
+    found += [_tile(_plain(draw), "a draw") for draw in picture.draws]
+    found.append(_tile(_plain(picture.mean), "exact mean"))
+    found.append(_tile(_sequential(_rms(picture.std), ends.std), "standard deviation"))
     for place, eigen in enumerate(picture.eigen_images):
         share = f"{picture.variance_share[place]:.0%} of variance"
-        found.append(Tile(_signed(eigen, ends.eigen), f"eigen-image {place + 1}", share))
+        found.append(_tile(_signed(eigen, ends.eigen), f"eigen-image {place + 1}", share))
     if picture.saliency is not None:
-        found.append(Tile(_signed(picture.saliency, ends.saliency), "saliency"))
+        found.append(_tile(_signed(picture.saliency, ends.saliency), "saliency"))
     return found
 
 
@@ -126,21 +128,26 @@ def _largest(arrays: list[Array]) -> float:
     return max((float(np.abs(array).max()) for array in arrays), default=0.0)
 
 
-def _plain(values: Array) -> str:
-    """Values in [0, 1], one channel or the first three."""
+def _plain(values: Array) -> Array:
+    """Values in [0, 1], one channel or the first three, as pixels ``(H, W, 3)``."""
     pixels = np.moveaxis(values[:3] if len(values) >= 3 else values[:1], 0, -1)
-    return _encode(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
+    return np.broadcast_to(pixels, (*pixels.shape[:2], 3))
 
 
-def _sequential(values: Array, high: float) -> str:
-    return _encode(mpl.colormaps[SEQUENTIAL](values / (high or 1.0))[..., :3])
+def _sequential(values: Array, high: float) -> Array:
+    return mpl.colormaps[SEQUENTIAL](values / (high or 1.0))[..., :3]
 
 
-def _signed(values: Array, end: float) -> str:
+def _signed(values: Array, end: float) -> Array:
     scaled = 0.5 + 0.5 * values / (end or 1.0)
     if len(values) >= 3:
         return _plain(scaled)
-    return _encode(mpl.colormaps[DIVERGING](scaled[0])[..., :3])
+    return mpl.colormaps[DIVERGING](scaled[0])[..., :3]
+
+
+def _tile(pixels: Array, title: str, note: str = "") -> Tile:
+    height, width = pixels.shape[:2]
+    return Tile(_encode(pixels), title, width, height, note)
 
 
 def _encode(pixels: Array) -> str:

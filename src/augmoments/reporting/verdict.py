@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from statistics import mean, median
 
 from augmoments.reporting.results import Samples, SubjectResult
@@ -16,12 +17,13 @@ def verdict(subjects: list[SubjectResult], seconds: float) -> list[str]:
 def _spread(subject: SubjectResult) -> str:
     moved = median(subject.moments.pixel_std)
     share = median(subject.moments.variance_share)
-    directions = median(p.directions_for_90 for p in subject.pictures)
-    size = subject.shape[0] * subject.shape[1] * subject.shape[2]
+    found = [p.directions_for_90 for p in subject.pictures if p.directions_for_90 is not None]
+    directions = f"{median(found):.0f}" if found else "more than can be shown"
+    size = prod(subject.output_shape)
     return (
         f"This policy moves a pixel of {subject.name} by {moved:.2g} (root mean square, on a scale "
         f"from 0 to 1) and turns {share:.0%} of the images' energy into variance, 90% of which "
-        f"lies in {directions:.0f} of {size:,} directions."
+        f"lies in {directions} of {size:,} directions."
     )
 
 

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 import torch
-from scipy.stats import qmc
 from torch import Tensor
 
 from augmoments.laws.boxes import BoxLaw
+from augmoments.laws.profiles import Profile
 from augmoments.operators.fields import FieldExpansion, box_masks
+from augmoments.operators.kronecker import KroneckerSum
 from augmoments.operators.piecewise import SpatialMean
 from augmoments.rules.build import MOST_ATOMS
 from augmoments.rules.quadratic import QuadraticRule
@@ -26,6 +27,8 @@ from augmoments.rules.quadratic import QuadraticRule
 MOST_PIXELS = 1600
 """Up to how many pixels the covariance of a random box is decomposed into eigenfields."""
 _NEGLIGIBLE = 1e-15
+_OVERSAMPLING = 16
+_ITERATIONS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,20 +68,56 @@ def box_field(law: BoxLaw, n: int) -> RandomField:
 
     Args:
         law: The law of the box.
-        n: Nodes for the covariance where it is not exact, see :func:`has_exact_field`.
+        n: Leading eigenfields of the covariance where it is not exact, see
+            :func:`has_exact_field`.
     """
     mean = torch.from_numpy(np.ascontiguousarray(law.coverage()))
     if mean.numel() <= MOST_PIXELS:
         flat = mean.flatten()
         joint = torch.from_numpy(law.joint_coverage())
-        values, vectors = torch.linalg.eigh(joint - torch.outer(flat, flat))
-        keep = values > _NEGLIGIBLE * values[-1].clamp_min(0)
-        root = (vectors[:, keep] * values[keep].sqrt()).T
-        return RandomField(mean, root.reshape(-1, *mean.shape))
-    exact = has_exact_field(law)
-    points, weights = map(torch.from_numpy, law.atoms() if exact else _nodes(law, n))
-    masks = box_masks(points, *law.image)
-    return RandomField(mean, weights.sqrt()[:, None, None] * (masks - mean), exact)
+        return RandomField(mean, _scaled(joint - torch.outer(flat, flat), mean.shape))
+    if has_exact_field(law):
+        points, weights = map(torch.from_numpy, law.atoms())
+        root = weights.sqrt()[:, None, None] * (box_masks(points, *law.image) - mean)
+        return RandomField(mean, root)
+    return RandomField(mean, _leading(law, mean, min(n, mean.numel())), exact=False)
+
+
+def _scaled(covariance: Tensor, shape: torch.Size) -> Tensor:
+    """Eigenvectors as images of ``shape``, times the roots of their eigenvalues, largest first."""
+    values, vectors = (found.flip(-1) for found in torch.linalg.eigh(covariance))
+    keep = values > _NEGLIGIBLE * values[0].clamp_min(0)
+    return (vectors[:, keep] * values[keep].sqrt()).T.reshape(-1, *shape)
+
+
+def _leading(law: BoxLaw, mean: Tensor, n: int) -> Tensor:
+    """The ``n`` leading eigenfields, by subspace iteration (Halko, Martinsson, Tropp 2011)."""
+    joint = KroneckerSum(*map(torch.from_numpy, _joint_terms(law)))
+    flat = mean.flatten()
+
+    def covariance(rows: Tensor) -> Tensor:
+        moved = joint.apply(rows.reshape(-1, 1, *mean.shape)).flatten(1)
+        return moved - torch.outer(rows @ flat, flat)
+
+    generator = torch.Generator().manual_seed(0)
+    count = min(n + _OVERSAMPLING, len(flat))
+    rows = torch.randn(count, len(flat), generator=generator, dtype=torch.float64)
+    for _ in range(_ITERATIONS):
+        rows = torch.linalg.qr(covariance(rows).T).Q.T
+    small = covariance(rows) @ rows.T
+    return (_scaled((small + small.T) / 2, torch.Size([count]))[:n] @ rows).reshape(-1, *mean.shape)
+
+
+def _joint_terms(law: BoxLaw) -> tuple[np.ndarray, np.ndarray]:
+    r"""Matrices R ``(r, H, H)`` and C ``(r, W, W)`` with :math:`E[B B^\top] = \sum R \otimes C`."""
+    sides = (law.heights, law.tops), (law.widths, law.lefts)
+    (down, i), (across, j) = (
+        np.unique(np.column_stack(side), axis=0, return_inverse=True) for side in sides
+    )
+    table = np.zeros((len(down), len(across)))
+    np.add.at(table, (i.reshape(-1), j.reshape(-1)), law.probabilities)
+    rows = Profile(*down.T).both_covered(law.image[0])
+    return rows, np.tensordot(table, Profile(*across.T).both_covered(law.image[1]), 1)
 
 
 def erasing_rule(
@@ -105,9 +144,3 @@ def erasing_rule(
         expectation=lambda: SpatialMean(sp.csr_array(sp.diags_array(kept)), kept),
         noise=field.mean[None] if noise else None,
     )
-
-
-def _nodes(law: BoxLaw, n: int) -> tuple[np.ndarray, np.ndarray]:
-    power = max(0, n - 1).bit_length()
-    u = qmc.Sobol(law.dimension, rng=np.random.default_rng(0)).random_base2(power)
-    return law.ppf(u), np.full(len(u), 1 / len(u))

@@ -6,192 +6,130 @@ or OpenCV. Transforms are told by their class's name.
 
 from __future__ import annotations
 
+import copy
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from augmoments.adapters.albumentations import (
-    affine,
-    blur,
-    color,
-    compose,
-    dropout,
-    noise,
-    perspective,
-    resizing,
-    symmetry,
-    values,
-    windows,
-)
-from augmoments.adapters.albumentations.compose import nothing, sometimes
-from augmoments.adapters.albumentations.sampling import CUBIC
+from augmoments.adapters.albumentations.compose import sometimes
+from augmoments.adapters.albumentations.drawing import dependent, draw
+from augmoments.adapters.albumentations.ranges import out_of_range
+from augmoments.adapters.albumentations.tables import COMPOSITIONS, LEAVES
 from augmoments.adapters.unsupported import unsupported
 from augmoments.augmentations.base import Augmentation
+from augmoments.errors import InputError, InputTypeError, LawError, PolicyError
 
 VERSION = "2.0.8"
+"""The version whose laws and arithmetic these are."""
 
-LEAVES: dict[str, Callable[[Any], Augmentation]] = {
-    "Affine": affine.affine,
-    "Blur": blur.box,
-    "CenterCrop": windows.crop,
-    "ChannelDropout": values.drop,
-    "ChannelShuffle": values.shuffle,
-    "CoarseDropout": dropout.coarse_dropout,
-    "ColorJitter": color.jitter,
-    "Crop": windows.fixed_crop,
-    "D4": symmetry.square,
-    "Equalize": values.equalize,
-    "Erasing": dropout.erasing,
-    "GaussNoise": noise.gaussian,
-    "GaussianBlur": blur.gaussian,
-    "HorizontalFlip": symmetry.horizontal_flip,
-    "InvertImg": values.invert,
-    "MedianBlur": blur.median,
-    "MotionBlur": blur.motion,
-    "NoOp": lambda transform: nothing(),
-    "Normalize": color.normalize,
-    "Pad": windows.pad,
-    "PadIfNeeded": windows.pad_if_needed,
-    "Perspective": perspective.perspective,
-    "Posterize": values.posterize,
-    "RGBShift": values.shift,
-    "RandomBrightnessContrast": color.brightness_contrast,
-    "RandomCrop": windows.crop,
-    "RandomGamma": values.gamma,
-    "RandomResizedCrop": resizing.resized_crop,
-    "RandomRotate90": symmetry.quarter_turns,
-    "RandomSizedCrop": resizing.sized_crop,
-    "Resize": resizing.resize,
-    "Rotate": affine.rotate,
-    "SafeRotate": affine.safe_rotate,
-    "ShiftScaleRotate": affine.affine,
-    "Solarize": values.solarize,
-    "SquareSymmetry": symmetry.square,
-    "ToFloat": lambda transform: nothing(),
-    "ToGray": color.to_gray,
-    "ToTensorV2": lambda transform: nothing(),
-    "Transpose": symmetry.transpose,
-    "VerticalFlip": symmetry.vertical_flip,
-}
-"""What a transform does when it is applied, by its class's name."""
-
-COMPOSITIONS: dict[str, Callable[[Any, compose.Build], Augmentation]] = {
-    "Compose": compose.sequence,
-    "OneOf": compose.one_of,
-    "OneOrOther": compose.one_or_other,
-    "RandomOrder": compose.random_order,
-    "ReplayCompose": compose.sequence,
-    "Sequential": compose.sequence,
-    "SomeOf": compose.some_of,
-}
+Fallback = Callable[[Any, PolicyError], Augmentation]
 
 _OWN_COIN = {"OneOrOther"}
-_NEVER_FORCED = {"RandomOrder", "SomeOf"}
-_UNIT_RANGE_ONLY = {
-    "ColorJitter",
-    "GaussianBlur",
-    "MotionBlur",
-    "RandomGamma",
-    "Solarize",
-    "ToGray",
-}
+_NEVER_FORCED = {"OneOrOther", "RandomOrder", "SomeOf"}
 
 
-def convert(transform: Any) -> Augmentation:
+def convert(transform: Any, fallback: Fallback | None = None) -> Augmentation:
     """The augmentation that does, with the same probabilities, what ``transform`` does.
 
     Args:
         transform: A transform or a composition of albumentations 2.0.8, for float32 images with
             values in [0, 1].
+        fallback: Takes every innermost step that is not understood, with the reason, and gives
+            what stands for it.
 
     Raises:
-        PolicyError: A transform or an option that is not supported, which the message names; a
-            composition with a seed; or another version of albumentations.
+        PolicyError: A transform or an option that is not understood, which the message names; a
+            composition with a seed, whose steps draw the same random numbers; or another version
+            of albumentations.
 
     Example:
         >>> import albumentations as A
-        >>> print(convert(A.HorizontalFlip(p=0.5)).explain((3, 8, 8)).rows[0].law)
-        probability 0.5
+        >>> convert(A.HorizontalFlip(p=0.5)).outcomes((3, 8, 8))
+        2
     """
-    _check_version(transform)
-    _check_range(transform)
-    return _build(transform, False)
+    reader = _Reader(fallback, out_of_range(transform))
+    error = _version_error(transform)
+    return reader.read(transform, False) if error is None else reader.give_up(transform, error)
 
 
-def _build(transform: Any, forced: bool) -> Augmentation:
-    name = type(transform).__name__
-    if type(transform).__module__.split(".")[0] == "albumentations":
+@dataclass(frozen=True)
+class _Reader:
+    """Reads transforms, knowing those that are ``misplaced`` after what their values name."""
+
+    fallback: Fallback | None
+    misplaced: dict[int, str]
+
+    def read(self, step: Any, forced: bool) -> Augmentation:
+        """What ``step`` does, with its own ``p`` or ``forced`` by what it stands in."""
+        try:
+            return self._known(step, forced)
+        except PolicyError as error:
+            if forced and type(step).__name__ not in _NEVER_FORCED and step.p > 0:
+                step = copy.copy(step)
+                step.p = 1.0
+            return self.give_up(step, error)
+
+    def give_up(self, step: Any, error: PolicyError) -> Augmentation:
+        """What stands for a step that is not understood."""
+        if self.fallback is None:
+            raise error
+        return self.fallback(step, error)
+
+    def _known(self, step: Any, forced: bool) -> Augmentation:
+        _check(step, self.misplaced)
+        name = type(step).__name__
         if name in LEAVES:
-            sure = forced and transform.p > 0
-            return sometimes(LEAVES[name](transform), 1.0 if sure else transform.p)
-        if name in COMPOSITIONS:
-            _check_streams(transform)
-            inner = COMPOSITIONS[name](transform, _build)
-            if name in _OWN_COIN or (forced and name not in _NEVER_FORCED):
-                return inner
-            return sometimes(inner, transform.p)
-    known = ", ".join(sorted({*LEAVES, *COMPOSITIONS}))
-    raise unsupported(transform, "it has no counterpart here", f"use one of {known}")
+            return sometimes(_leaf(step), 1.0 if forced and step.p > 0 else step.p)
+        inner = COMPOSITIONS[name](step, self.read)
+        if name in _OWN_COIN or (forced and name not in _NEVER_FORCED):
+            return inner
+        return sometimes(inner, step.p)
 
 
-def _check_version(transform: Any) -> None:
-    """Refuse other versions, whose laws may differ under the same names."""
-    found = getattr(sys.modules.get("albumentations"), "__version__", VERSION)
-    if found != VERSION:
+def _leaf(step: Any) -> Augmentation:
+    """What a transform does when it is applied."""
+    try:
+        return LEAVES[type(step).__name__](step)
+    except (InputError, InputTypeError, LawError) as error:
+        why = str(error).rstrip(".")
+        raise unsupported(step, why, "give it a value that is taken") from error
+
+
+def _check(step: Any, misplaced: dict[int, str]) -> None:
+    """Refuse what is not known, and what is not what it looks like."""
+    name = type(step).__name__
+    ours = type(step).__module__.startswith("albumentations.")
+    if not ours or not (name in LEAVES or name in COMPOSITIONS):
+        known = ", ".join(sorted({*LEAVES, *COMPOSITIONS}))
+        raise unsupported(step, "it has no counterpart here", f"use one of {known}")
+    if step.replay_mode:
+        raise unsupported(step, "it replays one draw", "give the original pipeline")
+    if id(step) in misplaced:
+        before = misplaced[id(step)]
         raise unsupported(
-            transform,
-            f"the laws of albumentations {found} were not checked",
-            f"use albumentations {VERSION}",
+            step, f"it takes values in [0, 1], which {before} leaves", f"put it before {before}"
+        )
+    if dependent(step):
+        raise unsupported(
+            step,
+            f"seed={step.seed} gives all steps the same random numbers, so that they are not "
+            "independent",
+            "use seed=None, or set_random_state(numpy.random.default_rng(seed), "
+            "random.Random(seed)), which lets the steps share one stream",
         )
 
 
-def _check_streams(composition: Any) -> None:
-    """Refuse compositions whose steps draw the same random numbers, so that they depend."""
-    if composition.seed is None:
-        return
-    for child in composition.transforms:
-        if child.py_random is not composition.py_random:
-            raise unsupported(
-                composition,
-                f"seed={composition.seed} gives all steps the same random numbers, so that "
-                "they are not independent",
-                "use seed=None, or set_random_state(numpy.random.default_rng(seed), "
-                "random.Random(seed)), which lets the steps share one stream",
-            )
+def _version_error(transform: Any) -> PolicyError | None:
+    """What is said of other versions, whose laws may differ under the same names."""
+    found = getattr(sys.modules.get("albumentations"), "__version__", VERSION)
+    if found == VERSION:
+        return None
+    return unsupported(
+        transform,
+        f"the laws of albumentations {found} were not checked",
+        f"use albumentations {VERSION}",
+    )
 
 
-def _check_range(transform: Any) -> None:
-    """Refuse steps that clip to [0, 1], or need such values, after one that leaves that range."""
-    left = None
-    for leaf in _in_order(transform):
-        if left is not None and type(leaf).__name__ in _UNIT_RANGE_ONLY:
-            raise unsupported(
-                leaf,
-                f"it takes values in [0, 1], which {left} leaves",
-                f"put {type(leaf).__name__} before {left}",
-            )
-        if _leaves_range(leaf):
-            left = type(leaf).__name__
-
-
-def _in_order(transform: Any) -> Iterator[Any]:
-    """All transforms that are no compositions, twice where they may come in any order."""
-    children = getattr(transform, "transforms", None)
-    if type(transform).__name__ not in COMPOSITIONS or children is None:
-        yield transform
-        return
-    for _ in range(2 if type(transform).__name__ == "RandomOrder" else 1):
-        for child in children:
-            yield from _in_order(child)
-
-
-def _leaves_range(leaf: Any) -> bool:
-    if type(leaf).__name__ == "Normalize" or getattr(leaf, "interpolation", None) == CUBIC:
-        return True
-    fill = getattr(leaf, "fill", 0.0)
-    if isinstance(fill, str) or fill is None:
-        return False
-    return any(not 0 <= v <= 1 for v in (fill if isinstance(fill, tuple | list) else (fill,)))
-
-
-__all__ = ["convert"]
+__all__ = ["convert", "draw"]

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeVar
 
-import torch
-from torch import Tensor
-
+from augmoments.adapters.albumentations.affine_maps import AffineWarp, FittedRotation
 from augmoments.adapters.albumentations.parameters import (
     Drawn,
     Halves,
     constant,
     integers,
-    is_constant,
     truncated,
     uniform,
 )
@@ -25,80 +21,12 @@ from augmoments.augmentations.compose import Compose
 from augmoments.laws import Discrete, Law
 from augmoments.laws.independent import Independent
 from augmoments.operators.base import Operator, Shape
-from augmoments.operators.projective import Projective
 from augmoments.operators.warp import Axis, Resampling, Rotation, Shear, Translation, Zoom
 
-_RADIANS = torch.pi / 180
+T = TypeVar("T")
+
 _AXES: tuple[Axis, Axis] = ("x", "y")
-
-
-@dataclass(frozen=True)
-class AffineWarp(Projective):
-    r"""The inverse of :math:`C T H R S C^{-1}`: shift, shear, rotate and enlarge about the centre.
-
-    The parameters are the angle in degrees (counter-clockwise), the shifts along x and y in
-    pixels, the shear angles along x and y in degrees, and the factors along x and y; ``H`` has
-    minus the tangents of the shears beside the diagonal, both at once. With ``keep_ratio`` the
-    second factor is the first one.
-    """
-
-    resampling: Resampling
-    keep_ratio: bool = False
-
-    @property
-    def parameter(self) -> str:
-        return "angle, shift along x and y, shear along x and y, factor along x and y"
-
-    def origin(self, shape: Shape) -> tuple[float, float]:
-        return (shape[2] - 1) / 2, (shape[1] - 1) / 2
-
-    def check_shape(self, shape: Shape) -> None:
-        self.resampling.check_shape(shape)
-        check_warped_channels("Affine", shape)
-
-    def matrices(self, theta: Tensor, shape: Shape) -> Tensor:
-        angle, x, y, shear_x, shear_y, scale_x, scale_y = theta.double().unbind(1)
-        if self.keep_ratio:
-            scale_y = scale_x
-        cos, sin = (angle * _RADIANS).cos(), (angle * _RADIANS).sin()
-        slope_x, slope_y = (-(shear * _RADIANS).tan() for shear in (shear_x, shear_y))
-        one = torch.ones_like(cos)
-        shear = _matrices(((one, slope_x), (slope_y, one)))
-        turn = _matrices(((cos * scale_x, sin * scale_y), (-sin * scale_x, cos * scale_y)))
-        back = torch.linalg.inv(shear @ turn)
-        return torch.cat([back, -back @ torch.stack([x, y], -1)[..., None]], 2)
-
-
-@dataclass(frozen=True)
-class FittedRotation(Projective):
-    """Rotate by ``theta`` degrees, then squeeze the rotated image's bounding box into the frame.
-
-    The box is rounded down to whole pixels, and every axis squeezed by its own factor.
-    """
-
-    resampling: Resampling
-
-    @property
-    def parameter(self) -> str:
-        return "angle, degrees"
-
-    def check_shape(self, shape: Shape) -> None:
-        self.resampling.check_shape(shape)
-        check_warped_channels("SafeRotate", shape)
-
-    def matrices(self, theta: Tensor, shape: Shape) -> Tensor:
-        height, width = shape[1:]
-        angle = theta[:, 0].double() * _RADIANS
-        cos, sin = angle.cos(), angle.sin()
-        box_x = (height * sin.abs() + width * cos.abs()).floor()
-        box_y = (height * cos.abs() + width * sin.abs()).floor()
-        turn = _matrices(((cos, sin), (-sin, cos)))
-        centre = torch.tensor([width / 2 - 0.5, height / 2 - 0.5]).to(theta)
-        middle = torch.stack([box_x / 2, box_y / 2], -1)
-        squeeze = torch.stack([width / box_x, height / box_y], -1)
-        back = (turn * squeeze[..., None]).inverse()
-        offset = centre[:, None] - turn.mT @ middle[..., None]
-        return torch.cat([back, offset], 2)
+_ZERO, _ONE = constant(0), constant(1)
 
 
 @dataclass(frozen=True)
@@ -196,66 +124,55 @@ class AffineStep(Elementary):
         shifts = self.shifts[0].law(shape[2]), self.shifts[1].law(shape[1])
         return Independent((self.angle, *shifts, *self.shears, *self.factors))
 
+    def simplified(self) -> Augmentation:
+        """The same in elementary maps, which have closed forms, if only one kind does anything.
+
+        Two shears do not act one after the other, and beyond the image there must be a constant.
+        """
+        how = self.action.resampling
+        shears = _others(self.shears, _ZERO)
+        zooms = _others(self.factors, _ONE)
+        shifts = _others(self.shifts, Shift(0, 0, self.shifts[0].share))
+        kinds = [self.angle != _ZERO, bool(shears), bool(shifts), bool(zooms)]
+        if type(how) is not Resampling or sum(kinds) > 1 or len(shears) > 1:
+            return self
+        steps: list[Augmentation] = [
+            *(ShiftStep(axis, shift, how, self.owner) for axis, shift in shifts),
+            *(Warped(Shear(axis, how), law, self.owner) for axis, law in shears),
+            *(Warped(Zoom(self._along(axis), how), law, self.owner) for axis, law in zooms),
+        ]
+        if not steps:
+            return Warped(Rotation(how), self.angle, self.owner)
+        return steps[0] if len(steps) == 1 else Compose(steps)
+
+    def _along(self, axis: Axis) -> Literal["x", "y", "xy"]:
+        return "xy" if self.action.keep_ratio else axis
+
 
 def affine(transform: Any) -> Augmentation:
-    """Affine and ShiftScaleRotate, by the elementary map that is random where there is only one."""
+    """Affine and ShiftScaleRotate, by the elementary maps where only one kind is random."""
     if transform.fit_output:
         raise unsupported(
             transform, "fit_output=True makes the output size random", "use fit_output=False"
         )
-    how, owner = resampling(transform), type(transform).__name__
-    shifts = _shifts(transform)
-    shears = uniform(transform.shear["x"]), uniform(transform.shear["y"])
-    along_x, along_y = (_factor(transform.scale[a], transform.balanced_scale) for a in _AXES)
-    angle, keep = uniform(transform.rotate), transform.keep_ratio
-    factors = (along_x, constant(1) if keep else along_y)
-    moving = {
-        "angle": _moves(angle, 0),
-        "shifts": any(shift.low or shift.high for shift in shifts),
-        "shears": any(_moves(law, 0) for law in shears),
-        "factors": any(_moves(law, 1) for law in factors),
-    }
-    active = [name for name, moves in moving.items() if moves]
-    if type(how) is Resampling and len(active) <= 1:
-        steps = _alone(active, angle, shifts, shears, factors, how, keep, owner)
-        if steps is not None:
-            return steps[0] if len(steps) == 1 else Compose(steps)
-    return AffineStep(angle, shifts, shears, factors, AffineWarp(how, keep), owner)
+    if any(min(ends) <= 0 for ends in transform.scale.values()):
+        raise unsupported(transform, f"scale={transform.scale} reaches 0", "use positive factors")
+    if any(max(map(abs, ends)) >= 90 for ends in transform.shear.values()):
+        raise unsupported(transform, f"shear={transform.shear} reaches 90", "use smaller angles")
+    along_x, along_y = (_factor(transform.scale[axis], transform.balanced_scale) for axis in _AXES)
+    return AffineStep(
+        uniform(transform.rotate),
+        _shifts(transform),
+        (uniform(transform.shear["x"]), uniform(transform.shear["y"])),
+        (along_x, constant(1) if transform.keep_ratio else along_y),
+        AffineWarp(resampling(transform), transform.keep_ratio),
+        type(transform).__name__,
+    ).simplified()
 
 
-def _alone(
-    active: list[str],
-    angle: Law,
-    shifts: tuple[Shift, Shift],
-    shears: tuple[Law, Law],
-    factors: tuple[Law, ...],
-    how: Resampling,
-    keep: bool,
-    owner: str,
-) -> Sequence[Augmentation] | None:
-    """The steps of an affine map of which only one kind is random, where they act one by one."""
-    if not active or active == ["angle"]:
-        return [Warped(Rotation(how), angle, owner)]
-    if active == ["shifts"]:
-        return [ShiftStep("x", shifts[0], how, owner), ShiftStep("y", shifts[1], how, owner)]
-    if active == ["factors"]:
-        if keep:
-            return [Warped(Zoom("xy", how), factors[0], owner)]
-        return [
-            Warped(Zoom(axis, how), law, owner)
-            for axis, law in zip(_AXES, factors, strict=True)
-            if _moves(law, 1)
-        ]
-    slanted = [
-        Warped(Shear(axis, how), law, owner)
-        for axis, law in zip(_AXES, shears, strict=True)
-        if _moves(law, 0)
-    ]
-    return slanted if active == ["shears"] and len(slanted) == 1 else None
-
-
-def _moves(law: Law, rest: float) -> bool:
-    return not is_constant(law) or law.mean != rest
+def _others(laws: tuple[T, T], rest: T) -> list[tuple[Axis, T]]:
+    """The laws along x and y that are not ``rest``."""
+    return [(axis, law) for axis, law in zip(_AXES, laws, strict=True) if law != rest]
 
 
 def _shifts(transform: Any) -> tuple[Shift, Shift]:
@@ -277,8 +194,3 @@ def _factor(ends: tuple[float, float], balanced: bool) -> Law:
     if low < 1:
         return uniform((low, 1.0))
     return uniform((1.0, high)) if high > 1 else constant(1)
-
-
-def _matrices(rows: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Tensor:
-    """Matrices ``(B, 2, 2)`` of elements ``(B,)``."""
-    return torch.stack([torch.stack(row, -1) for row in rows], -2)

@@ -20,23 +20,29 @@ from augmoments.operators.choose import Action, choose
 from augmoments.operators.interpolation import Taps
 from augmoments.operators.separable import Separable
 
+_SHARPEST = 1e-9
+"""Smallest sigma; the kernel is a single tap long before."""
+
 
 @dataclass(frozen=True)
 class Gaussian(Separable):
     r"""Convolve rows and columns with :math:`e^{-n^2 / 2 \sigma^2}`, normalised.
 
-    The parameters are :math:`\sigma` and the number of taps, made odd by adding one; 0 stands for
-    :math:`2 \lfloor 3.5 \sigma \rfloor + 1`. The image is mirrored at its outermost pixels.
+    The parameter is :math:`\sigma`, followed by the number of taps unless ``taps`` says it; one is
+    added to make it odd, and 0 stands for :math:`2 \lfloor 3.5 \sigma \rfloor + 1`. The image is
+    mirrored at its outermost pixels.
     """
 
+    taps: int | None = None
     mirrors = True
 
     @property
     def parameter(self) -> str:
-        return "sigma, pixels; number of taps"
+        return "sigma, pixels" if self.taps is not None else "sigma, pixels, and number of taps"
 
     def matrices(self, theta: Tensor, shape: Shape) -> tuple[Tensor, Tensor]:
-        sigma, taps = theta.double().unbind(1)
+        sigma = theta[:, 0].double().clamp_min(_SHARPEST)
+        taps = torch.full_like(sigma, self.taps) if self.taps is not None else theta[:, 1]
         radius = torch.where(taps == 0, (sigma * 3.5).floor(), (taps / 2).floor())
         reach = int(radius.max())
         distance = torch.arange(-reach, reach + 1, device=theta.device)
@@ -181,8 +187,10 @@ def gaussian(transform: Any) -> Augmentation:
     if transform.sigma_limit[1] <= 0:
         raise unsupported(transform, "sigma_limit=0 divides by zero", "use a positive sigma_limit")
     low, high = (int(taps) for taps in transform.blur_limit)
-    laws = uniform(transform.sigma_limit), integers(low, high)
-    return Drawn(Gaussian(), laws, "GaussianBlur")
+    sigma = uniform(transform.sigma_limit)
+    if low == high:
+        return Drawn(Gaussian(low), (sigma,), "GaussianBlur")
+    return Drawn(Gaussian(), (sigma, integers(low, high)), "GaussianBlur")
 
 
 def box(transform: Any) -> Augmentation:

@@ -14,9 +14,8 @@ from math import factorial, prod
 from typing import Any
 
 from augmoments.adapters.unsupported import unsupported
-from augmoments.augmentations.base import Augmentation, Step
+from augmoments.augmentations.base import Augmentation, Chain
 from augmoments.augmentations.compose import Compose, RandomApply, RandomChoice
-from augmoments.operators.switch import Identity
 
 Build = Callable[[Any, bool], Augmentation]
 """Converts a transform, forced or with its own ``p``."""
@@ -24,24 +23,23 @@ Build = Callable[[Any, bool], Augmentation]
 _MOST_BRANCHES = 720
 
 
-def nothing() -> Augmentation:
-    """Leave images as they are."""
-    return Step(Identity(), None, "NoOp")
+NOTHING = Chain(())
+"""Leaves images as they are."""
 
 
 def sometimes(augmentation: Augmentation, p: float) -> Augmentation:
     """Apply with probability ``p``."""
-    if p >= 1:
+    if p >= 1 or augmentation == NOTHING:
         return augmentation
-    return RandomApply(augmentation, p) if p > 0 else nothing()
+    return RandomApply(augmentation, p) if p > 0 else NOTHING
 
 
 def in_order(steps: Iterable[Augmentation]) -> Augmentation:
-    """One after the other."""
-    steps = tuple(steps)
-    if not steps:
-        return nothing()
-    return steps[0] if len(steps) == 1 else Compose(steps)
+    """One after the other, without those that do nothing."""
+    kept = [step for step in steps if step != NOTHING]
+    if not kept:
+        return NOTHING
+    return kept[0] if len(kept) == 1 else Compose(kept)
 
 
 def sequence(transform: Any, build: Build) -> Augmentation:
@@ -52,7 +50,7 @@ def sequence(transform: Any, build: Build) -> Augmentation:
 def one_of(transform: Any, build: Build) -> Augmentation:
     """OneOf: the children's ``p`` are weights."""
     if not transform.transforms:
-        return nothing()
+        return NOTHING
     return RandomChoice(
         [build(child, True) for child in transform.transforms], transform.transforms_ps
     )

@@ -9,31 +9,41 @@ import numpy as np
 
 from augmoments.adapters.albumentations.parameters import truncated
 from augmoments.adapters.unsupported import unsupported
-from augmoments.augmentations.base import Augmentation, Elementary
+from augmoments.augmentations import erasing as augmentations
+from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.compose import Compose, RandomChoice
+from augmoments.errors import PolicyError
 from augmoments.laws.boxes import BoxLaw
 from augmoments.laws.erasing import albumentations_erasing_law
 from augmoments.laws.profiles import anywhere
-from augmoments.operators.base import Operator, Shape
-from augmoments.operators.erase import Erase
-from augmoments.operators.warp import Resampling
+from augmoments.operators.base import Shape
 
 
 @dataclass(frozen=True)
-class HoleStep(Elementary):
+class HoleStep(augmentations.Erasing):
     """One hole of CoarseDropout: sides drawn apart, anywhere in the image."""
 
-    fill: Erase
+    fill: tuple[float, ...]
     heights: tuple[float, float]
     widths: tuple[float, float]
 
     @property
-    def operator(self) -> Operator:
+    def erased(self) -> tuple[float, ...]:
         return self.fill
 
     @property
     def family(self) -> str:
         return "CoarseDropout"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        whole = self.heights[1] >= 1
+        for size, (low, high) in zip(shape[1:], (self.heights, self.widths), strict=True):
+            if (whole and int(low) > size) or (not whole and high > 1):
+                raise PolicyError(
+                    f"CoarseDropout fills holes of {low:g} to {high:g} along an axis of {size} "
+                    "pixels: give pixels for both sides, or shares below 1."
+                )
+        return super().output_shape(shape)
 
     def law_for(self, shape: Shape) -> BoxLaw:
         sides = []
@@ -51,20 +61,30 @@ class HoleStep(Elementary):
 
 
 @dataclass(frozen=True)
-class ErasingStep(Elementary):
+class ErasingStep(augmentations.Erasing):
     """The box of Erasing."""
 
-    fill: Erase
+    fill: tuple[float, ...]
     scale: tuple[float, float]
     ratio: tuple[float, float]
 
     @property
-    def operator(self) -> Operator:
+    def erased(self) -> tuple[float, ...]:
         return self.fill
 
     @property
     def family(self) -> str:
         return "Erasing"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        height, width = shape[1:]
+        (least, _), (low, high) = self.scale, self.ratio
+        if least * height * width > min(low * height**2, width**2 / high):
+            raise PolicyError(
+                f"Erasing fails on images of {height} x {width} pixels: no box of the least area "
+                f"allowed fits at every ratio from {low:g} to {high:g}; lower scale."
+            )
+        return super().output_shape(shape)
 
     def law_for(self, shape: Shape) -> BoxLaw:
         return albumentations_erasing_law(shape[1], shape[2], 1.0, self.scale, self.ratio)
@@ -85,9 +105,8 @@ def erasing(transform: Any) -> Augmentation:
     return ErasingStep(_fill(transform), tuple(transform.scale), tuple(transform.ratio))
 
 
-def _fill(transform: Any) -> Erase:
+def _fill(transform: Any) -> tuple[float, ...]:
     if isinstance(transform.fill, str):
-        raise unsupported(
-            transform, f"fill={transform.fill!r} is not known", "use a number as fill"
-        )
-    return Erase(Resampling.of("nearest", transform.fill, "zeros").fill)
+        raise unsupported(transform, f"fill={transform.fill!r} is random", "use a number as fill")
+    given = transform.fill
+    return tuple(map(float, given)) if isinstance(given, tuple | list) else (float(given),)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from augmoments.adapters.albumentations.parameters import uniform
+from augmoments.adapters.albumentations.parameters import is_constant, uniform
 from augmoments.adapters.unsupported import unsupported
 from augmoments.augmentations.base import Augmentation, Elementary, Parameter
+from augmoments.augmentations.explanation import Row
 from augmoments.laws import Law
 from augmoments.laws.joint import JointLaw, Seed
 from augmoments.operators.base import Shape
@@ -20,7 +22,11 @@ from augmoments.operators.seeded import Noisy, seeded
 
 @dataclass(frozen=True)
 class Noise(Noisy):
-    """Add normal noise and clamp to [0, 1]; the parameters are its sigma, its mean and a seed."""
+    """Add normal noise and clamp to [0, 1]; the parameters are its sigma, its mean and a seed.
+
+    albumentations seeds OpenCV's generator with 16 bits, for which the first number that it draws,
+    at the first row, column and channel, is below 1.1e-4: that value gets the mean alone.
+    """
 
     shared: bool
     """Whether all channels get the same noise."""
@@ -36,7 +42,7 @@ class Noise(Noisy):
 
     def __call__(self, images: Tensor, theta: Tensor) -> Tensor:
         size = (1 if self.shared else images.shape[-3], *images.shape[-2:])
-        noise = seeded("normal", theta[:, 2], size)[:, None].to(images)
+        noise = (seeded("normal", theta[:, 2], size) * _noisy(size))[:, None].to(images)
         return (images + per_group(theta, images) * noise + per_group(theta, images, 1)).clamp(0, 1)
 
     def conditional_mean(self, images: Tensor, theta: Tensor) -> Tensor:
@@ -47,7 +53,15 @@ class Noise(Noisy):
 
     def _rectified(self, images: Tensor, theta: Tensor) -> Moments:
         wide = images.double()
-        return rectified(wide + per_group(theta, wide, 1), per_group(theta, wide))
+        sigma = per_group(theta, wide) * _noisy(tuple(wide.shape[-3:])).to(wide)
+        return rectified(wide + per_group(theta, wide, 1), sigma)
+
+
+def _noisy(size: tuple[int, ...]) -> Tensor:
+    """One where there is noise, zero at the first value."""
+    found = torch.ones(size, dtype=torch.float64)
+    found[0, 0, 0] = 0.0
+    return found
 
 
 @dataclass(frozen=True)
@@ -74,6 +88,15 @@ class NoiseStep(Elementary):
     def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
         drawn = Parameter(self.sigma), Parameter(self.mean)
         return drawn if self.smooth else (*drawn, Parameter(self.law))
+
+    def rows(self, shape: Shape) -> tuple[Row, ...]:
+        if self.noise.shared:
+            return super().rows(shape)
+        law = f"normal, sigma {self.sigma}"
+        why = "closed form of the clipped Gaussian"
+        exact = is_constant(self.sigma) and is_constant(self.mean)
+        route = "atoms" if exact else "cubature"
+        return (Row(self.family, "noise on every value", law, route, exact, why),)
 
     def smoothed(self) -> Augmentation:
         return self if self.noise.shared else replace(self, smooth=True)

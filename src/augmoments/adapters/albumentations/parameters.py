@@ -57,7 +57,7 @@ def is_constant(law: Law) -> bool:
 
 
 @dataclass(frozen=True)
-class Halves(Law):
+class Halves(ContinuousLaw):
     """With equal probability uniform on ``(low, 1)`` or on ``(1, high)``, ``low < 1 < high``."""
 
     low: float
@@ -70,9 +70,23 @@ class Halves(Law):
     def ppf(self, q: ArrayLike) -> Array:
         return np.interp(np.asarray(q, dtype=float), [0.0, 0.5, 1.0], [self.low, 1.0, self.high])
 
-    def expect(self, degree: int) -> float:
+    @property
+    def degree(self) -> int:
+        return 0
+
+    @property
+    def knots(self) -> Array:
+        return np.array([self.low, 1.0, self.high])
+
+    def density(self, x: ArrayLike) -> Array:
+        return np.where(np.asarray(x) < 1, 0.5 / (1 - self.low), 0.5 / (self.high - 1))
+
+    def cdf(self, x: ArrayLike) -> Array:
+        return np.interp(np.asarray(x, dtype=float), self.knots, [0.0, 0.5, 1.0])
+
+    def partial_mean(self, x: ArrayLike) -> Array:
         halves = (Uniform(self.low, 1.0), Uniform(1.0, self.high))
-        return sum(half.expect(degree) for half in halves) / 2
+        return (halves[0].partial_mean(x) + halves[1].partial_mean(x)) / 2
 
 
 @dataclass(frozen=True)

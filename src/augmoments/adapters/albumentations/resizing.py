@@ -1,7 +1,8 @@
-"""Resize, RandomResizedCrop and RandomSizedCrop, with OpenCV's interpolation."""
+"""Changes of the size, and crops that are resized, with OpenCV's interpolation."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from augmoments.laws.profiles import anywhere
 from augmoments.operators.base import Operator, Shape
 from augmoments.operators.interpolation import Interpolation, Taps
 from augmoments.operators.resize import CropResize, Resize
+from augmoments.operators.separable import Separable
 
 _MODES = {LINEAR: "bilinear", LINEAR_EXACT: "bilinear", CUBIC: "bicubic"}
 
@@ -29,7 +31,8 @@ class Floored(Interpolation):
 
     def taps(self, length: Tensor, out: int) -> Taps:
         pixels = torch.arange(out, device=length.device)
-        index = (pixels * (1 / (out / length))).floor().minimum(length - 1)
+        ratio = torch.full_like(length, out) / length
+        index = (pixels * ratio.reciprocal()).floor().minimum(length - 1)
         return Taps(index.long()[..., None], torch.ones_like(index)[..., None])
 
 
@@ -73,6 +76,52 @@ class SizedCropStep(Elementary):
             raise PolicyError("RandomSizedCrop would cut out boxes without pixels.")
         corners = anywhere(shape[1], heights), anywhere(shape[2], widths)
         return BoxLaw(shape[1:], heights, widths, np.full(len(drawn), 1 / len(drawn)), *corners)
+
+
+@dataclass(frozen=True)
+class MaxSize(Separable):
+    """Resize by one factor, ``limit / side``, where both sides are rounded; takes no parameter.
+
+    Args:
+        limits: For the height and the width; ``None`` for one that is free.
+        smallest: Whether the larger factor of the two is taken, else the smaller.
+        interpolation: How values between pixels are found.
+    """
+
+    limits: tuple[int | None, int | None]
+    smallest: bool
+    interpolation: Interpolation
+
+    @property
+    def parameter(self) -> str:
+        return "none"
+
+    def output_shape(self, shape: Shape) -> Shape:
+        pairs = zip(self.limits, shape[1:], strict=True)
+        factors = [limit / side for limit, side in pairs if limit is not None]
+        factor = max(factors) if self.smallest else min(factors)
+        height, width = (max(1, round(side * factor)) for side in shape[1:])
+        return shape[0], height, width
+
+    def matrices(self, theta: Tensor, shape: Shape) -> tuple[Tensor, Tensor]:
+        start = torch.zeros(1, dtype=torch.float64, device=theta.device)
+        rows, columns = (
+            self.interpolation.matrices(start, start + size, size, out)
+            for size, out in zip(shape[1:], self.output_shape(shape)[1:], strict=True)
+        )
+        return rows.expand(len(theta), -1, -1), columns.expand(len(theta), -1, -1)
+
+
+def max_size(transform: Any) -> Augmentation:
+    """LongestMaxSize and SmallestMaxSize: one factor for both sides."""
+    name, side, sides = type(transform).__name__, transform.max_size, transform.max_size_hw
+    if isinstance(side, Sequence):
+        raise unsupported(
+            transform, f"max_size={side} makes the output size random", "use one max_size"
+        )
+    limits = (side, side) if sides is None else tuple(sides)
+    action = MaxSize(limits, name == "SmallestMaxSize", _interpolation(transform))
+    return Step(action, None, name)
 
 
 def resize(transform: Any) -> Augmentation:

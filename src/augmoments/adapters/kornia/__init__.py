@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from torch import nn
 
 from augmoments.adapters.kornia import (
+    channels,
     color,
     containers,
     crops,
@@ -20,7 +23,8 @@ from augmoments.adapters.kornia.steps import name_of, refuse
 from augmoments.augmentations.base import Augmentation
 
 _STEPS = (
-    color.CONVERTERS
+    channels.CONVERTERS
+    | color.CONVERTERS
     | crops.CONVERTERS
     | erasing.CONVERTERS
     | geometry.CONVERTERS
@@ -39,7 +43,8 @@ def convert(module: Any) -> Augmentation:
         module: An augmentation of ``kornia.augmentation``, or a container of such.
 
     Raises:
-        PolicyError: A module or an option that is not supported, by name.
+        PolicyError: A module or an option that is not supported, by name, or another version of
+            kornia, whose arithmetic may differ.
     """
     kind = type(module)
     if kind is nn.Sequential:
@@ -47,11 +52,22 @@ def convert(module: Any) -> Augmentation:
     if kind is nn.Identity:
         return NOTHING
     name, ours = name_of(module), kind.__module__.startswith("kornia.augmentation.")
+    if ours and not _installed().startswith("0.9."):
+        raise refuse(module, f"kornia {_installed()}", "kornia 0.9")
     if ours and name in _CONTAINERS:
         return _CONTAINERS[name](module, convert)
     if ours and name in _STEPS:
         return _STEPS[name](module)
     raise refuse(module, "this module", f"one of {', '.join(sorted(_STEPS | _CONTAINERS))}")
+
+
+@lru_cache(maxsize=1)
+def _installed() -> str:
+    """The version of kornia that is installed."""
+    try:
+        return version("kornia")
+    except PackageNotFoundError:
+        return "of unknown version"
 
 
 __all__ = ["convert"]

@@ -6,6 +6,8 @@ from collections import defaultdict
 from math import perm
 from typing import Any
 
+from torch import nn
+
 from augmoments.adapters.kornia.laws import number
 from augmoments.adapters.kornia.selection import NOTHING, RandomSequence, weighted_sequences
 from augmoments.adapters.kornia.steps import Convert, refuse
@@ -15,23 +17,28 @@ from augmoments.augmentations.compose import Compose
 MOST_SEQUENCES = 4096
 
 
-def sequential(module: Any, convert: Convert) -> Augmentation:
-    """``torch.nn.Sequential`` and kornia's like it: one step after the other."""
-    steps = [convert(child) for child in module.children()]
+def sequential(module: nn.Sequential, convert: Convert) -> Augmentation:
+    """:class:`torch.nn.Sequential`: one step after the other."""
+    return _chain([convert(child) for child in module])
+
+
+def _chain(steps: list[Augmentation]) -> Augmentation:
     return Compose(steps) if steps else NOTHING
 
 
 def image_sequential(module: Any, convert: Convert) -> Augmentation:
     """``ImageSequential`` and ``AugmentationSequential``, with ``random_apply`` and its weights."""
-    if module.random_apply is False:
-        return sequential(module, convert)
     steps = [convert(child) for child in module.children()]
+    if len(steps) < len(module):
+        raise refuse(module, "the same module twice, which kornia applies once,", "a copy of it")
+    if module.random_apply is False:
+        return _chain(steps)
     weights = [number(w) for w in module.random_apply_weights]
-    positive = sum(w > 0 for w in weights)
+    total, positive = float(module.random_apply_weights.sum()), sum(w > 0 for w in weights)
     numbers = range(*module.random_apply)
     found: dict[tuple[int, ...], float] = defaultdict(float)
     for n in numbers:
-        repeat = n > sum(weights) or n > positive
+        repeat = n > total or n > positive
         count = positive**n if repeat else perm(positive, n)
         if count > MOST_SEQUENCES:
             why = f"random_apply of {n} steps, which are {count} sequences,"

@@ -1,4 +1,4 @@
-"""Converters of what changes values: gamma, thresholds, histograms, noise, erasing, scaling."""
+"""Converters of what changes values: gamma, thresholds, histograms, noise, scaling."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from augmoments.adapters.kornia.values import (
     Solarize,
 )
 from augmoments.augmentations.base import Augmentation
+from augmoments.augmentations.noise import GaussianNoise
 from augmoments.laws.independent import Independent
 from augmoments.operators.base import Operator
 from augmoments.operators.color import Standardisation
@@ -76,6 +77,13 @@ def random_auto_contrast(module: Any) -> Augmentation:
     return _fixed(module, AutoContrast(bool(module.clip_output)))
 
 
+def random_gaussian_noise(module: Any) -> Augmentation:
+    """``RandomGaussianNoise``, which is not clipped."""
+    generator = module._param_generator
+    noise = GaussianNoise(number(generator.mean), abs(number(generator.std)), clip=False)
+    return sometimes(module, noise)
+
+
 def random_rgb_shift(module: Any) -> Augmentation:
     """``RandomRGBShift``."""
     return _several(module, ColourShift(), ("r_shift", "g_shift", "b_shift"))
@@ -101,10 +109,10 @@ def denormalize(module: Any) -> Augmentation:
 
 def _by_channel(module: Any, name: str) -> tuple[float, ...]:
     """A mean or a standard deviation, one number or one a channel."""
-    values = module.flags[name]
-    numbers = tuple(float(v) for v in values.reshape(-1))
-    if values.numel() > 1 and values.squeeze().ndim != 1:
+    values = module.flags[name].detach()
+    if values.ndim > 2 or (values.ndim == 2 and len(values) > 1):
         raise refuse(module, f"{name} of shape {tuple(values.shape)}", "one number a channel")
+    numbers = tuple(float(v) for v in values.reshape(-1))
     if name == "std" and not all(numbers):
         raise refuse(module, "a std of 0", "positive standard deviations")
     return numbers
@@ -116,6 +124,7 @@ CONVERTERS = {
     "RandomAutoContrast": random_auto_contrast,
     "RandomEqualize": random_equalize,
     "RandomGamma": random_gamma,
+    "RandomGaussianNoise": random_gaussian_noise,
     "RandomInvert": random_invert,
     "RandomPosterize": random_posterize,
     "RandomRGBShift": random_rgb_shift,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
 from itertools import pairwise
@@ -47,8 +48,21 @@ class RandomSequence(RandomChoice):
             seen = [(place, sequence[:i].count(place)) for i, place in enumerate(sequence)]
             found.append(tuple(slots.setdefault(use, len(slots)) for use in seen))
         used = tuple(actions[place] for place, _ in slots)
-        chains = [Compose([used[i] for i in chain]) if chain else NOTHING for chain in found]
-        return cls(chains, list(sequences.values()), used, tuple(found))
+        return cls._with(used, tuple(found), sequences.values())
+
+    @classmethod
+    def _with(
+        cls,
+        slots: tuple[Augmentation, ...],
+        sequences: tuple[tuple[int, ...], ...],
+        weights: Iterable[float],
+    ) -> RandomSequence:
+        chains = [Compose([slots[i] for i in chain]) if chain else NOTHING for chain in sequences]
+        return cls(chains, tuple(weights), slots, sequences)
+
+    def surrogate(self) -> Augmentation:
+        slots = tuple(slot.surrogate() for slot in self.slots)
+        return self._with(slots, self.sequences, self.weights)
 
     def output_shape(self, shape: Shape) -> Shape:
         for slot in self.slots:

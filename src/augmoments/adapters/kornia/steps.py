@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from augmoments.adapters.unsupported import unsupported
@@ -33,7 +33,7 @@ class Drawing(Elementary):
     draws: Drawn | Callable[[Shape], Drawn]
     owner: str
     smallest: int = 1
-    average: Average | None = None
+    average: Average | None = field(default=None, repr=False)
 
     @property
     def operator(self) -> Operator:

@@ -131,6 +131,10 @@ class Saturation(Tone):
     def parameter(self) -> str:
         return "saturation factor"
 
+    @property
+    def affine(self) -> bool:
+        return False
+
     def change(self, images: Tensor, factor: Tensor) -> Tensor:
         value, low = images.amax(-3, keepdim=True), images.amin(-3, keepdim=True)
         spread = value - low
@@ -149,6 +153,10 @@ class Hue(Tone):
     @property
     def parameter(self) -> str:
         return "hue shift, turns"
+
+    @property
+    def affine(self) -> bool:
+        return False
 
     def change(self, images: Tensor, factor: Tensor) -> Tensor:
         value, low = images.amax(-3, keepdim=True), images.amin(-3, keepdim=True)

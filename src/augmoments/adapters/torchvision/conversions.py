@@ -1,0 +1,71 @@
+"""Conversions of the type, which change nothing in floating-point images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from augmoments.adapters.torchvision.containers import NOTHING, in_order
+from augmoments.adapters.torchvision.reading import interpolation
+from augmoments.adapters.unsupported import unsupported
+from augmoments.augmentations.base import Augmentation
+from augmoments.augmentations.color import Normalize
+from augmoments.augmentations.crops import CenterCrop, Resize
+
+_EXACT = (torch.float32, torch.float64)
+
+
+def nothing(step: Any) -> Augmentation:
+    """Steps that act on other types, on boxes or not at all."""
+    return NOTHING
+
+
+def to_dtype(step: Any) -> Augmentation:
+    """``ToDtype`` and ``ConvertImageDtype``."""
+    dtype = step.dtype
+    if not isinstance(dtype, dict):
+        dtype = {"others": dtype}
+    wrong = {kind for key, kind in dtype.items() if _of_images(key)} - {None, *_EXACT}
+    if wrong:
+        raise unsupported(
+            step,
+            f"arithmetic in {', '.join(map(str, wrong))} rounds, which is not modelled",
+            "convert to torch.float32 with scale=True before all other steps",
+        )
+    return NOTHING
+
+
+def _of_images(key: Any) -> bool:
+    return key == "others" or getattr(key, "__name__", "") in ("Tensor", "Image")
+
+
+def classification(step: Any) -> Augmentation:
+    """The preset that comes with weights: resize, crop and normalise."""
+    return in_order(
+        [
+            Resize(tuple(step.resize_size), interpolation(step), antialias=step.antialias),
+            CenterCrop(tuple(step.crop_size)),
+            Normalize(tuple(step.mean), tuple(step.std)),
+        ]
+    )
+
+
+STEPS: dict[str, Callable[[Any], Augmentation]] = {
+    "ClampBoundingBoxes": nothing,
+    "ClampKeyPoints": nothing,
+    "ConvertBoundingBoxFormat": nothing,
+    "ConvertImageDtype": to_dtype,
+    "Identity": nothing,
+    "ImageClassification": classification,
+    "ObjectDetection": nothing,
+    "PILToTensor": nothing,
+    "SanitizeBoundingBoxes": nothing,
+    "SanitizeKeyPoints": nothing,
+    "SetClampingMode": nothing,
+    "ToDtype": to_dtype,
+    "ToImage": nothing,
+    "ToPureTensor": nothing,
+    "ToTensor": nothing,
+}

@@ -1,0 +1,157 @@
+r"""Moments by nodes over the joint law of a head's parameters.
+
+.. math:: \mu = \sum_i w_i t_i, \qquad V = \sum_i w_i (t_i - \mu)(t_i - \mu)^\top ,
+
+with :math:`t_i` what draw i makes of the image. Two things make the mean better than that: an
+affine head may have a closed form of it; and one that is not may have an affine *surrogate* with
+the same parameters, :math:`s_i \approx t_i`, whose mean has a closed form, so that nodes are needed
+for :math:`E[t - s]` alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from augmoments.calculus.nodes import QUANTILE, JointNodes
+from augmoments.calculus.plan import Plan
+from augmoments.calculus.solution import Errors, Solution, ratio
+from augmoments.calculus.state import FactorState
+from augmoments.operators.base import outer
+
+_BYTES_AT_ONCE = 256 * 2**20
+_EXACTLY = 2**24  # values of a factor whose Gram matrix is computed in float64
+_TAIL_DRAWS = 2
+
+
+def evaluate_head(plan: Plan, level: int, state: FactorState) -> Solution:
+    """Mean, factor and noise from the nodes; errors from replicates, if there are any."""
+    assert plan.policy is not None
+    assert plan.nodes is not None
+    nodes, images = plan.nodes.nodes(level), state.mean
+    columns, noises = plan.policy.conditional(outer(images, len(nodes)), nodes.theta)
+    weights = nodes.weights.to(images)
+    mean = torch.einsum("k,kn...->n...", weights, columns)
+    mean, mean_error = _better_mean(plan, nodes, images, columns, mean)
+    columns -= mean
+    columns *= weights.sqrt().reshape(-1, 1, 1, 1, 1)
+    noise = None if noises is None else torch.einsum("k,kn...->n...", weights, noises)
+    moved = replace(state, mean=mean, factor=columns.transpose(0, 1), noise=noise)
+    if nodes.replicates == 1:
+        errors = Errors.constant(images, torch.nan)._replace(mean=mean_error)
+    else:
+        with torch.no_grad():
+            errors = Errors(mean_error, *_replicate_errors(plan, moved, nodes, noises))
+    return Solution(moved, errors, len(nodes))
+
+
+def _better_mean(
+    plan: Plan, nodes: JointNodes, images: Tensor, columns: Tensor, plain: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The mean that is known best, and its relative error (NaN where nothing tells it)."""
+    if plan.head_mean is not None:
+        return plan.head_mean.apply(images), images.new_zeros(len(images))
+    if nodes.replicates == 1:
+        return plain, images.new_full((len(images),), torch.nan)
+    error = _mean_error(columns.detach(), plain.detach(), nodes)
+    if plan.surrogate is not None:
+        others = plan.surrogate.apply(outer(images, len(nodes)), nodes.theta)
+        gaps = columns - others
+        shift = torch.einsum("k,kn...->n...", nodes.weights.to(images), gaps)
+        assert plan.surrogate_mean is not None
+        corrected = plan.surrogate_mean.apply(images) + shift
+        smaller = _mean_error(gaps.detach(), shift.detach(), nodes)
+        use = smaller < error
+        plain = torch.where(use.reshape(-1, 1, 1, 1), corrected, plain)
+        error = torch.minimum(smaller, error)
+    return plain, ratio(error, plain.detach().double().flatten(1).norm(dim=1)).to(plain.dtype)
+
+
+def _mean_error(columns: Tensor, pooled: Tensor, nodes: JointNodes) -> Tensor:
+    """99.5% bound on the norm of the error of a mean of ``columns`` ``(K, N, ...)``."""
+    blocks = nodes.replicates
+    weights = blocks * nodes.weights.to(columns)
+    parts = zip(columns.chunk(blocks), weights.chunk(blocks), strict=True)
+    squares = [
+        (torch.einsum("k,kn...->n...", w, c) - pooled).double().flatten(1).square().sum(1)
+        for c, w in parts
+    ]
+    return QUANTILE * (torch.stack(squares).sum(0) / (blocks * (blocks - 1))).sqrt()
+
+
+def _replicate_errors(
+    plan: Plan, state: FactorState, nodes: JointNodes, noises: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """99.5% bounds on the errors of the pooled covariance and trace, relative to their size."""
+    blocks = nodes.replicates
+    pairs = blocks * (blocks - 1)
+    factor = state.factor.flatten(2).unflatten(1, (blocks, -1))
+    inner = torch.cat([_block_inner(part) for part in factor.split(_images_at_once(factor))])
+    noise = _block_noise(noises, nodes)
+    if noise is not None:
+        inner = inner + _noise_inner(factor.square().sum(2).double(), noise)
+    own, pooled = inner.diagonal(dim1=1, dim2=2).sum(1) * blocks**2, inner.sum((1, 2))
+    covariance = QUANTILE * ((own - blocks * pooled).clamp_min(0) / pairs).sqrt()
+    traces = _energies(plan, state.factor).unflatten(1, (blocks, -1)).sum(2) * blocks
+    if noise is not None:
+        traces = traces + noise.sum(2) * blocks
+    trace = QUANTILE * ((traces - traces.mean(1, keepdim=True)).square().sum(1) / pairs).sqrt()
+    unseen = state.roundoff.double().square()
+    return (
+        ratio(covariance, pooled.sqrt(), unseen).to(state.mean.dtype),
+        ratio(trace, traces.mean(1), unseen).to(state.mean.dtype),
+    )
+
+
+def _energies(plan: Plan, factor: Tensor) -> Tensor:
+    """What each column ``(N, J)`` adds to the trace after the tail, up to a common factor.
+
+    A few draws of the tail stand for all: what matters is which columns it enlarges.
+    """
+    own = factor.double().square().flatten(2).sum(2)
+    if plan.keeps_traces or factor.numel() > _EXACTLY:
+        return own
+    generator = torch.Generator().manual_seed(plan.seed)
+    theta = plan.tail_policy.draw(plan.middle, _TAIL_DRAWS, generator)
+    flat = factor.flatten(0, 1)
+    nothing = torch.zeros_like(flat[:1])
+    total = torch.zeros(len(flat), dtype=torch.float64, device=flat.device)
+    for draw in theta.split(1):
+        moved = plan.tail_policy.apply(torch.cat([flat, nothing])[None], draw)[0]
+        total += (moved[:-1] - moved[-1]).double().square().flatten(1).sum(1)
+    return total.reshape(own.shape)
+
+
+def _block_noise(noises: Tensor | None, nodes: JointNodes) -> Tensor | None:
+    """Each replicate's share of the noise, ``(N, R, D)``."""
+    if noises is None:
+        return None
+    shares = nodes.weights.to(noises).reshape(nodes.replicates, -1, 1, 1)
+    parts = noises.flatten(2).unflatten(0, (nodes.replicates, -1))
+    return (shares * parts).sum(1).transpose(0, 1).double()
+
+
+def _noise_inner(diagonal: Tensor, noise: Tensor) -> Tensor:
+    """What noise ``(N, R, D)`` adds to the inner products of blocks with ``diagonal``."""
+    return diagonal @ noise.mT + noise @ diagonal.mT + noise @ noise.mT
+
+
+def _block_inner(factor: Tensor) -> Tensor:
+    """Frobenius inner products ``(N, R, R)`` of the second moments of blocks ``(N, R, J, D)``."""
+    blocks, columns, size = factor.shape[1:]
+    if blocks * columns * size <= _EXACTLY:
+        factor = factor.double()
+    if blocks * columns <= size:
+        flat = factor.flatten(1, 2)
+        gram = (flat @ flat.mT).double().square()
+        return gram.unflatten(1, (blocks, -1)).unflatten(3, (blocks, -1)).sum((2, 4))
+    second = (factor.mT @ factor).flatten(2)
+    return (second @ second.mT).double()
+
+
+def _images_at_once(factor: Tensor) -> int:
+    blocks, columns, size = factor.shape[1:]
+    widest = min((blocks * columns) ** 2, blocks * size**2)
+    return max(1, _BYTES_AT_ONCE // (widest * factor.element_size()))

@@ -1,0 +1,113 @@
+"""Moments with their errors, and distances between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from augmoments.calculus.state import FactorState
+
+
+class Errors(NamedTuple):
+    """Relative error bounds of moments, one an image."""
+
+    mean: Tensor
+    """``||mean - truth|| / ||truth||``, shape ``(N,)``."""
+    covariance: Tensor
+    """``||V - truth||_F / ||truth||_F``, shape ``(N,)``; a covariance within the rounding of the
+    images counts as zero, and as known."""
+    trace: Tensor
+    """``|tr V - truth| / truth``, shape ``(N,)``."""
+
+    @classmethod
+    def constant(cls, like: Tensor, value: float) -> Errors:
+        """The same error for each of the images ``like``."""
+        return cls(*(like.new_full((len(like),), value) for _ in cls._fields))
+
+    def __add__(self, other: object) -> Errors:
+        """Errors of stages that follow each other."""
+        assert isinstance(other, Errors)
+        return Errors(*(a + b for a, b in zip(self, other, strict=True)))
+
+    def select(self, index: Tensor | slice) -> Errors:
+        """Those of some of the images."""
+        return Errors(*(part[index] for part in self))
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Moments of a batch with their relative errors."""
+
+    state: FactorState
+    errors: Errors
+    """NaN where they are not known yet."""
+    nodes: int
+    """Evaluations of the policy an image, the most over the batch."""
+
+    def select(self, index: Tensor) -> Solution:
+        """Those of some of the images."""
+        return replace(self, state=self.state.select(index), errors=self.errors.select(index))
+
+    @classmethod
+    def gather(cls, count: int, parts: list[tuple[Tensor, Solution]]) -> Solution:
+        """Put ``count`` images back into their order, factors padded with zeros to one rank."""
+        if len(parts) == 1:
+            return parts[0][1]
+        order = torch.cat([index for index, _ in parts]).argsort()
+        states = [part.state for _, part in parts]
+        rank = max(state.factor.shape[1] for state in states)
+        noises = [state.noise for state in states if state.noise is not None]
+        state = replace(
+            states[0],
+            mean=torch.cat([s.mean for s in states])[order],
+            factor=torch.cat([_pad(s.factor, rank) for s in states])[order],
+            loss=torch.cat([s.loss for s in states])[order],
+            noise=torch.cat(noises)[order] if noises else None,
+        )
+        columns = zip(*(part.errors for _, part in parts), strict=True)
+        errors = Errors(*(torch.cat(column)[order] for column in columns))
+        return cls(state, errors, max(part.nodes for _, part in parts))
+
+
+def _pad(factor: Tensor, rank: int) -> Tensor:
+    missing = rank - factor.shape[1]
+    return torch.cat([factor, factor.new_zeros(len(factor), missing, *factor.shape[2:])], 1)
+
+
+def relative_change(before: FactorState, after: FactorState) -> Errors:
+    """Distance of means, covariances and traces, relative to the size of the latter."""
+    with torch.no_grad():
+        scale = after.mean.double().flatten(1).norm(dim=1)
+        shift = (after.mean.double() - before.mean.double()).flatten(1).norm(dim=1)
+        aa, ab, bb = (_inner(*pair) for pair in ((before, before), (before, after), (after, after)))
+        gap = (aa - 2 * ab + bb).clamp_min(0).sqrt()
+        first, second = before.covariance.trace().double(), after.covariance.trace().double()
+        unseen = after.roundoff.double().square()
+        found = (
+            ratio(shift, scale),
+            ratio(gap, bb.sqrt(), unseen),
+            ratio((first - second).abs(), second, unseen),
+        )
+        return Errors(*(part.to(after.mean.dtype) for part in found))
+
+
+def _inner(a: FactorState, b: FactorState) -> Tensor:
+    """Frobenius inner product of two covariances, ``(N,)``."""
+    p, q = a.factor.double().flatten(2), b.factor.double().flatten(2)
+    if max(p.shape[1], q.shape[1]) <= p.shape[2]:
+        found = (p @ q.mT).square().sum((1, 2))
+    else:
+        found = ((p.mT @ p) * (q.mT @ q)).sum((1, 2))
+    if a.noise is not None and b.noise is not None:
+        first, second = a.noise.double().flatten(1), b.noise.double().flatten(1)
+        diagonals = first * q.square().sum(1) + p.square().sum(1) * second
+        found = found + (diagonals + first * second).sum(1)
+    return found
+
+
+def ratio(error: Tensor, norm: Tensor, unseen: Tensor | float = 0.0) -> Tensor:
+    """Relative error; one below ``unseen`` counts as none."""
+    return torch.where(error > unseen, error / norm.clamp_min(1e-300), 0.0)
