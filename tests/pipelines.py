@@ -180,16 +180,16 @@ def mixed(size: int = 32, channels: int = 3) -> v2.Transform:
                 p=[0.5, 0.3, 0.2],
             ),
             v2.RandomOrder([v2.RandomHorizontalFlip(), v2.GaussianBlur(3, 0.8), v2.Pad(1)]),
-            v2.RandomApply([v2.RandomInvert(1.0), v2.RandomChoice([v2.RandomVerticalFlip(0.3)])], 0.4),
+            v2.RandomApply(
+                [v2.RandomInvert(1.0), v2.RandomChoice([v2.RandomVerticalFlip(0.3)])], 0.4
+            ),
         ]
     )
 
 
 def augmix(size: int = 32, channels: int = 3) -> v2.Transform:
     """Hendrycks et al. (2020)."""
-    return v2.Compose(
-        [v2.RandomHorizontalFlip(), v2.AugMix(mixture_width=2), _normalize(channels)]
-    )
+    return v2.Compose([v2.RandomHorizontalFlip(), v2.AugMix(mixture_width=2), _normalize(channels)])
 
 
 def noisy_crop(size: int = 32, channels: int = 3) -> v2.Transform:

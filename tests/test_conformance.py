@@ -48,7 +48,7 @@ def test_conformance_takes_own_images_and_gives_scores():
 
 
 def test_conformance_refuses_what_is_no_augmentation():
-    with pytest.raises(InputTypeError, match="must be an augmentation"):
+    with pytest.raises(InputTypeError, match="a policy is an augmentation"):
         conformance(torch.nn.ReLU())
     with pytest.raises(PolicyError, match="3 values in mean"):
         conformance(am.Normalize((0.1, 0.2, 0.3), 1.0), (2, 4, 4))

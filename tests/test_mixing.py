@@ -45,10 +45,15 @@ def prefix_state(batch, policy=PREFIX):
     return solve(batch, Plan.of(policy, tuple(batch.shape[1:]), 0, 4096, 2**27), 1e-3).state
 
 
+def one_hot(labels):
+    """In float64, in which torchvision then mixes them."""
+    return torch.nn.functional.one_hot(labels, CLASSES).double()
+
+
 def torchvision_mixup(batch, labels, lam):
     params = {"labels": labels, "batch_size": len(batch), "lam": lam}
     transform = v2.MixUp(num_classes=CLASSES)
-    return transform.transform(batch, params), transform._mixup_label(labels, lam=lam)
+    return transform.transform(batch, params), transform._mixup_label(one_hot(labels), lam=lam)
 
 
 def torchvision_cutmix(batch, labels, box):
@@ -57,7 +62,7 @@ def torchvision_cutmix(batch, labels, box):
     lam = 1 - height * width / (batch.shape[-1] * batch.shape[-2])
     params = {"labels": labels, "batch_size": len(batch), "box": corners, "lam_adjusted": lam}
     transform = v2.CutMix(num_classes=CLASSES)
-    return transform.transform(batch, params), transform._mixup_label(labels, lam=lam)
+    return transform.transform(batch, params), transform._mixup_label(one_hot(labels), lam=lam)
 
 
 def mixup_nodes(alpha):
@@ -101,14 +106,14 @@ def test_draws_do_what_torchvision_does(kind, alpha, dtype, generator):
     theta = policy.draw(SHAPE, 20, generator)
     ours = policy.apply(batch.expand(20, *batch.shape), theta)
     soft = policy.soft_labels(LABELS, 3)
-    shares = policy.shares(theta, SHAPE)[:, None, None].float()
+    shares = policy.shares(theta, SHAPE)[:, None, None]
     labels = (1 - shares) * soft + shares * soft.roll(1, 0)
     reference = torchvision_mixup if kind is MixUp else torchvision_cutmix
     rows = theta[:, 0].tolist() if kind is MixUp else theta
     theirs, their_labels = zip(*(reference(batch, LABELS, row) for row in rows), strict=True)
     atol = 1e-12 if dtype == torch.float64 else 1e-6
     torch.testing.assert_close(ours, torch.stack(theirs), rtol=0, atol=atol)
-    torch.testing.assert_close(labels, torch.stack(their_labels), rtol=0, atol=1e-6)
+    torch.testing.assert_close(labels, torch.stack(their_labels), **CLOSE)
 
 
 @pytest.mark.parametrize(("kind", "alpha"), MIXINGS)
@@ -261,18 +266,18 @@ class TestChoice:
         batch = images(generator)
         mixing = as_mixing(self.policy)
         soft = mixing.soft_labels(LABELS, 3).double()
-        parts = [(torch.tensor([0.2]).double(), batch[None], soft[None])]
+        parts = [(torch.tensor([0.2], dtype=torch.float64), batch[None], soft[None])]
         for share, alpha, name in ((0.24, 0.6, "MixUp"), (0.56, 2.0, "CutMix")):
             weights, mixed, labels = outcomes(alpha, name, batch, LABELS)
             parts.append((share * weights, mixed, labels.double()))
         truth = brute_force(*(torch.cat(part) for part in zip(*parts, strict=True)))
         found = solve_mixing(FactorState.certain(batch, 1e-15), mixing, 1e-3, 64).state
         of_labels = label_moments(mixing, LABELS, batch)
-        torch.testing.assert_close(found.mean.flatten(1), truth[0], rtol=0, atol=1e-8)
-        torch.testing.assert_close(found.covariance.dense(), truth[1], rtol=0, atol=1e-8)
-        torch.testing.assert_close(of_labels.mean, truth[2], rtol=0, atol=1e-7)
-        torch.testing.assert_close(of_labels.covariance, truth[3], rtol=0, atol=1e-7)
-        torch.testing.assert_close(of_labels.cross.flatten(2), truth[4], rtol=0, atol=1e-7)
+        torch.testing.assert_close(found.mean.flatten(1), truth[0], **CLOSE)
+        torch.testing.assert_close(found.covariance.dense(), truth[1], **CLOSE)
+        torch.testing.assert_close(of_labels.mean, truth[2], **CLOSE)
+        torch.testing.assert_close(of_labels.covariance, truth[3], **CLOSE)
+        torch.testing.assert_close(of_labels.cross.flatten(2), truth[4], **CLOSE)
 
     def test_draws_are_made_once_for_the_batch(self, generator):
         mixing = as_mixing(self.policy)

@@ -312,9 +312,9 @@ def excess(seed, clamp, largest, references):
     if not mean.any():
         return float(found.mean.abs().max())
     slack_mean, slack = 1e-9, 1e-9
-    if others:  # two references of equal quality
+    if others:  # two references of equal quality; our means may be better than both
         (other_mean, other), *_ = others
-        slack_mean += float((mean - other_mean).norm() / mean.norm())
+        slack_mean += 6 * float((mean - other_mean).norm() / mean.norm())
         slack += float((covariance - other).norm() / covariance.norm())
         mean, covariance = (mean + other_mean) / 2, (covariance + other) / 2
     size, norm = float(mean.norm()), float(covariance.norm())

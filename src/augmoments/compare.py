@@ -2,7 +2,7 @@ r"""Two policies side by side: how far apart the images that they make are."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
 import torch
@@ -24,15 +24,6 @@ from augmoments.errors import InputError, PolicyError
 from augmoments.estimate import Method
 
 _BYTES_AT_ONCE = 256 * 2**20
-_NUMBERS = (
-    "mean",
-    "covariance",
-    "trace_a",
-    "trace_b",
-    "angles",
-    "wasserstein",
-    "relative_wasserstein",
-)
 
 
 class Bounded(NamedTuple):
@@ -184,12 +175,17 @@ def compare(
         at_once = images_at_once(found[0].covariance, found[1].covariance, _BYTES_AT_ONCE)
         index = torch.arange(len(batch), device=batch.device).split(at_once)
         parts = [_compare(found[0][part], found[1][part], k) for part in index]
-    numbers = [
-        Bounded(*(torch.cat(same) for same in zip(*column, strict=True)))
-        for column in zip(*parts, strict=True)
-    ]
-    methods = {"method_a": found[0].method, "method_b": found[1].method}
-    return Comparison(**dict(zip(_NUMBERS, numbers, strict=True)), **methods)
+    return _joined(parts)
+
+
+def _joined(parts: list[Comparison]) -> Comparison:
+    """One comparison for all images."""
+    joined = {}
+    for field in fields(Comparison):
+        found = [getattr(part, field.name) for part in parts]
+        if isinstance(found[0], Bounded):
+            joined[field.name] = Bounded(*map(torch.cat, zip(*found, strict=True)))
+    return replace(parts[0], **joined)
 
 
 def _check_shapes(a: Moments, b: Moments, k: int) -> None:
@@ -204,8 +200,8 @@ def _check_shapes(a: Moments, b: Moments, k: int) -> None:
         raise InputError(f"k must lie between 1 and the {size} values of an image, got {k}.")
 
 
-def _compare(a: Moments, b: Moments, k: int) -> tuple[Bounded, ...]:
-    """The numbers of :class:`Comparison` in the order of ``_NUMBERS``, for some of the images."""
+def _compare(a: Moments, b: Moments, k: int) -> Comparison:
+    """The comparison for some of the images."""
     roots = common_roots(a.covariance, b.covariance)
     norms = [m.mean.double().flatten(1).norm(dim=1) for m in (a, b)]
     shift = (a.mean.double() - b.mean.double()).flatten(1).norm(dim=1)
@@ -219,16 +215,18 @@ def _compare(a: Moments, b: Moments, k: int) -> tuple[Bounded, ...]:
     )
     off = [(d.square() + roots.size**0.5 * e).sqrt() for d, e in zip(shifts, errors, strict=True)]
     distance = Bounded(shift.hypot(bures_distance(roots)), off[0] + off[1])
-    return (
-        _over(Bounded(shift, shifts[0] + shifts[1]), Bounded(norms[1], shifts[1])),
-        _over(
-            Bounded(frobenius_distance(roots), errors[0] + errors[1]), Bounded(sizes[1], errors[1])
-        ),
-        trace_a,
-        trace_b,
-        _angles((roots.a, roots.b), roots.size, errors, k),
-        distance,
-        _over(distance, _root(trace_b)),
+    means = Bounded(shift, shifts[0] + shifts[1]), Bounded(norms[1], shifts[1])
+    gap = Bounded(frobenius_distance(roots), errors[0] + errors[1])
+    return Comparison(
+        mean=_over(*means),
+        covariance=_over(gap, Bounded(sizes[1], errors[1])),
+        trace_a=trace_a,
+        trace_b=trace_b,
+        angles=_angles((roots.a, roots.b), roots.size, errors, k),
+        wasserstein=distance,
+        relative_wasserstein=_over(distance, _root(trace_b)),
+        method_a=a.method,
+        method_b=b.method,
     )
 
 

@@ -172,7 +172,9 @@ def samples_needed(
             _image_coefficients(batch[index], policy, of, given and given[index], tol, options)
             for index in torch.arange(len(batch), device=batch.device).split(_CHUNK)
         ]
-        first, second, *errors = (torch.cat([part[i] for part in parts]) for i in range(4))
+        first, second, *errors = (
+            torch.cat([getattr(part, name) for part in parts]) for name in _Coefficients._fields[:4]
+        )
         method = parts[0].method
         n = _solve(first, second, rel_error)
         tail = torch.where(n > 1, errors[1] / (n * (n - 1)), 0.0)

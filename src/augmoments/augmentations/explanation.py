@@ -45,40 +45,40 @@ class Explanation:
 
     def __str__(self) -> str:
         head = ("step", "parameter", "law", "route", "exact", "why", "alone", "beyond", "evals")
-        body = [
-            (*(row.step, row.parameter, row.law, row.route), "yes" if row.exact else "no", row.why)
-            + (_numbers(row) if first else ("", "", ""))
-            for row, first in self.numbered
-        ]
-        widths = [max(len(line[i]) for line in (head, *body)) for i in range(len(head))]
+        widths = [max(len(line[i]) for line in (head, *self.cells)) for i in range(len(head))]
         lines = [
             "  ".join([*map(str.ljust, line[:6], widths), *map(str.rjust, line[6:], widths[6:])])
-            for line in (head, tuple("-" * w for w in widths), *body)
+            for line in (head, tuple("-" * w for w in widths), *self.cells)
         ]
-        return "\n".join([*(line.rstrip() for line in lines), self.note])
+        return "\n".join([*(line.rstrip() for line in lines), *self.note.splitlines()])
 
     @property
-    def numbered(self) -> tuple[tuple[Row, bool], ...]:
-        """The rows, each with whether it is the first one of its step."""
-        steps = [list(rows) for _, rows in groupby(self.rows, lambda row: row.position)]
-        return tuple((row, row is rows[0]) for rows in steps for row in rows)
+    def cells(self) -> tuple[tuple[str, ...], ...]:
+        """The rows as text; what is about a step stands in the first row of the step."""
+        found = []
+        for _, rows in groupby(self.rows, lambda row: row.position):
+            for place, row in enumerate(rows):
+                exact = "yes" if row.exact else "no"
+                texts = (row.step, row.parameter, row.law, row.route, exact, row.why)
+                found.append((*texts, *(_numbers(row) if place == 0 else ("", "", ""))))
+        return tuple(found)
 
     @property
     def note(self) -> str:
-        """What the numbers are, in a sentence."""
+        """What the numbers are about."""
         return (
-            "alone, beyond: share of the variance where only this step is random, and that goes "
-            f"with it ({self.images}; to ± {self.error:.1%})"
+            "alone: share of the variance where only this step is random; beyond: share that goes "
+            f"with the step\nwithin ±{_percent(self.error)}, for {self.images}; "
+            "evals: fewest evaluations of an image"
         )
-
-
-def percent(share: float | None) -> str:
-    """A share in percent; a dash where there is none."""
-    if share is None:
-        return "-"
-    return f"{share:.1%}" if abs(share) < 0.0995 else f"{share:.0%}"
 
 
 def _numbers(row: Row) -> tuple[str, str, str]:
     evaluations = "-" if row.evaluations is None else f"{row.evaluations:,}"
-    return percent(row.alone), percent(row.beyond), evaluations
+    return _percent(row.alone), _percent(row.beyond), evaluations
+
+
+def _percent(share: float | None) -> str:
+    if share is None:
+        return "-"
+    return f"{share:.1%}" if 0 < abs(share) < 0.0995 else f"{share:.0%}"

@@ -207,8 +207,8 @@ class MixUp(Mixing):
         return 1 / (4 * (2 * self.alpha + 1))
 
     def field(self, shape: Shape, n: int) -> RandomField:
-        mean = torch.full(shape[1:], 0.5, dtype=torch.float64)
-        return RandomField(mean, torch.full((1, *shape[1:]), self._variance**0.5).to(mean))
+        ones = torch.ones(1, *shape[1:], dtype=torch.float64)
+        return RandomField(0.5 * ones[0], self._variance**0.5 * ones)
 
     def share(self, shape: Shape) -> Share:
         square = 0.25 + self._variance

@@ -150,15 +150,58 @@ def quantify(
 def explain(
     policy: Annotated[str, typer.Option("--policy", "-p", metavar="FILE", help="YAML or JSON.")],
     shape: Annotated[
-        str, typer.Option("--shape", metavar="C,H,W", help="Shape of the images, as in 3,32,32.")
-    ],
+        str | None,
+        typer.Option("--shape", metavar="C,H,W", help="Shape of the images, as in 3,32,32."),
+    ] = None,
+    images: Annotated[
+        str | None,
+        typer.Option(
+            "--images",
+            "-i",
+            metavar="SOURCE",
+            help="As of quantify: the images that the shares are about. [default: random ones]",
+        ),
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(metavar="N", help="Resize: central square of N x N.")
+    ] = None,
+    tol: Annotated[float, typer.Option(help="Error of the shares.")] = 0.03,
+    seed: Annotated[int, typer.Option(help="Seed of all randomness.")] = 0,
     json: Json = None,
 ) -> None:
-    """Steps of a policy, their laws, and how their moments are found."""
+    """Steps of a policy, their laws, how their moments are found, and what each step brings."""
     with reported():
         from augmoments.cli.explain import run
 
-        run(policy, shape, bool(json))
+        run(policy, shape, images, size, bool(json), {"tol": tol, "seed": seed})
+
+
+@app.command()
+def compare(
+    a: Annotated[str, typer.Option("--a", metavar="FILE", help="A policy, YAML or JSON.")],
+    b: Annotated[
+        str, typer.Option("--b", metavar="FILE", help="The policy that it is compared with.")
+    ],
+    images: Annotated[
+        str, typer.Option("--images", "-i", metavar="SOURCE", help="As of quantify.")
+    ] = "digits",
+    size: Annotated[
+        int | None, typer.Option(metavar="N", help="Resize: central square of N x N.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Most images that are compared.")] = 16,
+    k: Annotated[int, typer.Option("-k", help="Leading eigenvectors that are compared.")] = 4,
+    tol: Annotated[float, typer.Option(help="Relative error of the moments.")] = 1e-3,
+    seed: Annotated[int, typer.Option(help="Seed of all randomness.")] = 0,
+    max_nodes: Annotated[int, typer.Option(help="Most evaluations an image and stage.")] = 4096,
+    json: Json = None,
+    quiet: Quiet = None,
+) -> None:
+    """How far apart two policies are: means, covariances, eigenspaces, Wasserstein distance."""
+    numerics = {"k": k, "tol": tol, "seed": seed, "max_nodes": max_nodes}
+    with reported():
+        from augmoments.cli.compare import run
+
+        run(a, b, images, size, limit, bool(json), bool(quiet), numerics)
 
 
 @app.command()

@@ -35,7 +35,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from augmoments.augmentations.base import Augmentation
+from augmoments.adapters import Policy, as_policy
 from augmoments.calculus.expected_operator import expected_operator, has_exact_mean
 from augmoments.calculus.moments import moments
 from augmoments.operators.base import Shape
@@ -69,7 +69,7 @@ __all__ = [
 
 
 def conformance(
-    policy: Augmentation,
+    policy: Policy,
     shape: Shape = (3, 6, 5),
     *,
     images: Tensor | None = None,
@@ -80,7 +80,7 @@ def conformance(
     """Run every check of this module on a policy.
 
     Args:
-        policy: The augmentation.
+        policy: An augmentation, or a pipeline of torchvision, kornia or albumentations.
         shape: ``(C, H, W)`` of the images to try it on; small, as dense matrices are formed.
         images: Images ``(N, C, H, W)`` to use instead of random ones of ``shape``.
         draws: Random draws for :func:`check_samples`.
@@ -92,6 +92,7 @@ def conformance(
 
     Raises:
         AssertionError: A check failed.
+        InputTypeError: ``policy`` is no policy.
         PolicyError: The policy does not take images of this shape.
 
     Example:
@@ -100,6 +101,7 @@ def conformance(
         >>> scores.trace.shape
         torch.Size([2])
     """
+    policy = as_policy(policy)
     images = random_images(shape, seed) if images is None else images
     shape = shape_of(images)
     policy.output_shape(shape)

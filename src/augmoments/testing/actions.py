@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from augmoments.adapters import Policy, as_policy
 from augmoments.augmentations.base import Augmentation, width_of
 from augmoments.calculus.plan import shapes_along
 from augmoments.laws import ContinuousLaw
@@ -15,15 +16,16 @@ from augmoments.operators.base import outer
 from augmoments.testing.common import assert_close, random_images, require, shape_of, size_of
 
 
-def check_action(policy: Augmentation, images: Tensor, *, draws: int = 5, seed: int = 0) -> None:
+def check_action(policy: Policy, images: Tensor, *, draws: int = 5, seed: int = 0) -> None:
     """A draw acts on each image by itself, keeps the dtype, and follows the generator.
 
     Args:
-        policy: The augmentation.
+        policy: An augmentation, or a pipeline of torchvision, kornia or albumentations.
         images: ``(N, C, H, W)``.
         draws: How many random draws are tried.
         seed: Their seed.
     """
+    policy = as_policy(policy)
     shape = shape_of(images)
     theta = policy.draw(shape, draws, torch.Generator().manual_seed(seed))
     expected = (draws, width_of(policy, shape))
@@ -49,7 +51,7 @@ def check_action(policy: Augmentation, images: Tensor, *, draws: int = 5, seed: 
 
 
 def check_linearity(
-    policy: Augmentation, images: Tensor, *, draws: int = 8, seed: int = 0, rtol: float = 1e-10
+    policy: Policy, images: Tensor, *, draws: int = 8, seed: int = 0, rtol: float = 1e-10
 ) -> None:
     """Every draw is affine: ``T(a x + (1 - a) y) = a T(x) + (1 - a) T(y)``, for any real a.
 
@@ -60,6 +62,7 @@ def check_linearity(
         seed: Their seed.
         rtol: Difference allowed, relative to the size of the images.
     """
+    policy = as_policy(policy)
     theta = policy.draw(shape_of(images), draws, torch.Generator().manual_seed(seed))
     x, y = images, images.flip(0, -1) * 0.7 + 0.1
     tx, ty = (policy.apply(outer(z, draws), theta) for z in (x, y))
@@ -72,7 +75,7 @@ def check_linearity(
 
 
 def check_pieces(
-    policy: Augmentation, images: Tensor, *, cells: int = 6, seed: int = 0, rtol: float = 1e-9
+    policy: Policy, images: Tensor, *, cells: int = 6, seed: int = 0, rtol: float = 1e-9
 ) -> None:
     """Between the edges that a parameter declares, the action is a polynomial of its degree.
 
@@ -80,19 +83,22 @@ def check_pieces(
     not affine make no such promise and are left out.
 
     Args:
-        policy: The augmentation.
+        policy: An augmentation, or a pipeline of torchvision, kornia or albumentations.
         images: ``(N, C, H, W)``.
         cells: How many pieces of each parameter are tried.
         seed: Seed of the other parameters' draw.
         rtol: Difference allowed, relative to the size of the images.
     """
+    policy = as_policy(policy)
     generator = torch.Generator().manual_seed(seed)
     for part, shape in zip(policy.parts, shapes_along(policy.parts, shape_of(images)), strict=True):
         others = part.draw(shape, 1, generator)
         if not part.affine:
             continue
         reaching = images if shape == shape_of(images) else random_images(shape, seed)
-        for column, (law, pieces) in enumerate(part.parameters(shape)):
+        parameters = part.parameters(shape)
+        columns = np.cumsum([0, *(parameter.width for parameter in parameters)]).tolist()
+        for column, (law, pieces) in zip(columns, parameters, strict=False):
             if pieces is None or not isinstance(law, ContinuousLaw):
                 continue
             low, high = law.support

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from augmoments.adapters import Policy, as_policy
 from augmoments.augmentations.base import Augmentation
 from augmoments.calculus.expected_operator import average
 from augmoments.calculus.moments import moments
@@ -20,7 +21,7 @@ _MOST_NODES = 8192
 
 
 def check_routes(
-    policy: Augmentation,
+    policy: Policy,
     images: Tensor,
     *,
     tol: float = 1e-3,
@@ -35,12 +36,13 @@ def check_routes(
     ``rtol`` where both are exact.
 
     Args:
-        policy: The augmentation.
+        policy: An augmentation, or a pipeline of torchvision, kornia or albumentations.
         images: ``(N, C, H, W)``; small, dense matrices are formed.
         tol: Tolerance of the moments.
         seed: Seed of nodes that are random.
         rtol: Relative difference allowed between exact routes.
     """
+    policy = as_policy(policy)
     by_rule = policy.affine and not policy.jointly(shape_of(images))
     exact = by_rule and _check_rule(policy, images, rtol)
     found = moments(images, policy, tol, seed=seed, value_range=None)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from augmoments.augmentations.base import Augmentation
+from augmoments.adapters import Policy, as_policy
 from augmoments.calculus.covariance import Covariance
 from augmoments.calculus.moments import moments
 from augmoments.testing.common import require
@@ -36,7 +36,7 @@ class SampleScores(NamedTuple):
 
 
 def check_samples(
-    policy: Augmentation,
+    policy: Policy,
     images: Tensor,
     *,
     samples: Tensor | None = None,
@@ -54,7 +54,7 @@ def check_samples(
     at probability 2e-6.
 
     Args:
-        policy: The augmentation.
+        policy: An augmentation, or a pipeline of torchvision, kornia or albumentations.
         images: ``(N, C, H, W)``.
         samples: Draws ``(n, N, C, H, W)`` from elsewhere to compare with, as those of another
             library; the policy's own if omitted.
@@ -76,6 +76,7 @@ def check_samples(
         >>> len(scores.rms)
         2
     """
+    policy = as_policy(policy)
     found = moments(images, policy, tol, seed=seed, value_range=None)
     generator = torch.Generator().manual_seed(seed)
     rows = []

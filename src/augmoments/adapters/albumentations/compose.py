@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import combinations, combinations_with_replacement, permutations, product
 from math import factorial, prod
 from typing import Any
 
 from augmoments.adapters.unsupported import unsupported
-from augmoments.augmentations.base import Augmentation, Chain
+from augmoments.augmentations.base import Augmentation, Chain, Step
 from augmoments.augmentations.compose import Compose, RandomApply, RandomChoice
+from augmoments.augmentations.geometric import RandomHorizontalFlip, RandomVerticalFlip
+from augmoments.laws import bernoulli
+from augmoments.operators.sometimes import Sometimes
 
 Build = Callable[[Any, bool], Augmentation]
 """Converts a transform, forced or with its own ``p``."""
@@ -31,7 +35,13 @@ def sometimes(augmentation: Augmentation, p: float) -> Augmentation:
     """Apply with probability ``p``."""
     if p >= 1 or augmentation == NOTHING:
         return augmentation
-    return RandomApply(augmentation, p) if p > 0 else NOTHING
+    if p <= 0:
+        return NOTHING
+    if isinstance(augmentation, RandomHorizontalFlip | RandomVerticalFlip):
+        return replace(augmentation, p=p * augmentation.p)
+    if isinstance(augmentation, Step) and augmentation.drawn is None:
+        return Step(Sometimes(augmentation.action), bernoulli(p), augmentation.owner)
+    return RandomApply(augmentation, p)
 
 
 def in_order(steps: Iterable[Augmentation]) -> Augmentation:

@@ -8,8 +8,9 @@ from typing import Any
 from torch import Tensor
 
 from augmoments.augmentations.base import Augmentation, Step
+from augmoments.augmentations.geometric import RandomHorizontalFlip, RandomVerticalFlip
 from augmoments.errors import PolicyError
-from augmoments.laws import Discrete, Law
+from augmoments.laws import Discrete
 from augmoments.operators.base import Operator, Shape
 from augmoments.operators.choose import choose
 
@@ -68,18 +69,17 @@ class Symmetry(Operator):
 
 
 def _step(transform: Any, elements: tuple[int, ...]) -> Augmentation:
-    law: Law = Discrete(elements)
-    return Step(Symmetry(elements), law, type(transform).__name__)
+    return Step(Symmetry(elements), Discrete(elements), type(transform).__name__)
 
 
 def horizontal_flip(transform: Any) -> Augmentation:
     """HorizontalFlip: left and right."""
-    return _step(transform, (7,))
+    return RandomHorizontalFlip(1.0)
 
 
 def vertical_flip(transform: Any) -> Augmentation:
     """VerticalFlip: up and down."""
-    return _step(transform, (5,))
+    return RandomVerticalFlip(1.0)
 
 
 def transpose(transform: Any) -> Augmentation:

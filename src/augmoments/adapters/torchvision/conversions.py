@@ -52,6 +52,15 @@ def classification(step: Any) -> Augmentation:
     )
 
 
+def segmentation(step: Any) -> Augmentation:
+    """The preset that comes with weights: resize, if a size is given, and normalise."""
+    normalize = Normalize(tuple(step.mean), tuple(step.std))
+    if not isinstance(step.resize_size, list):
+        return normalize
+    resize = Resize(tuple(step.resize_size), interpolation(step), antialias=step.antialias)
+    return in_order([resize, normalize])
+
+
 STEPS: dict[str, Callable[[Any], Augmentation]] = {
     "ClampBoundingBoxes": nothing,
     "ClampKeyPoints": nothing,
@@ -63,6 +72,7 @@ STEPS: dict[str, Callable[[Any], Augmentation]] = {
     "PILToTensor": nothing,
     "SanitizeBoundingBoxes": nothing,
     "SanitizeKeyPoints": nothing,
+    "SemanticSegmentation": segmentation,
     "SetClampingMode": nothing,
     "ToDtype": to_dtype,
     "ToImage": nothing,
