@@ -262,6 +262,15 @@ class TestOthers:
         assert "expansion" in done.stdout
         rows = json.loads(run("explain", "-p", "flip.yaml", "--shape", "3,8,8", "--json").stdout)
         assert [row["exact"] for row in rows] == [True, True]
+        assert 0 < rows[0]["alone"] < 1
+        done = run("explain", "-p", "flip.yaml", "--images", "photo:camera", "--size", 8)
+        assert "for 1 image of 1 x 8 x 8" in done.stdout
+
+    @pytest.mark.parametrize("given", [[], ["--shape", "1,8,8", "--images", "digits"]])
+    def test_explain_of_a_shape_or_of_images(self, here, given):
+        done = run("explain", "--policy", "flip.yaml", *given)
+        assert done.exit_code == Exit.BAD_USAGE
+        assert "either --shape C,H,W or --images SOURCE" in done.stderr
 
     @pytest.mark.parametrize("shape", ["3", "3,32", "a,b,c", "0,2,2", "3,-1,2"])
     def test_explain_of_a_shape_that_is_none(self, here, shape):

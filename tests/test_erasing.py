@@ -230,7 +230,7 @@ def test_rows_tell_what_is_random():
 
 class TestRefusals:
     def test_impossible_laws(self):
-        with pytest.raises(LawError, match="p=1.2 is not a probability"):
+        with pytest.raises(LawError, match="not a probability"):
             RandomErasing(1.2)
         with pytest.raises(LawError, match="scale"):
             RandomErasing(scale=(0.5, 1.5))

@@ -12,7 +12,7 @@ import augmoments as am
 from augmoments.augmentations.erasing import RandomErasing
 from augmoments.augmentations.mixing import CutMix, MixUp
 from augmoments.augmentations.mixing_choice import as_mixing
-from augmoments.calculus import mixing as calculus
+from augmoments.calculus import blend
 from augmoments.calculus.expected_operator import expected_operator
 from augmoments.calculus.mixing import label_moments, mix, solve_mixing
 from augmoments.calculus.plan import Plan
@@ -221,7 +221,7 @@ def test_dense_covariances_and_columns_agree(rank, generator, monkeypatch):
     batch = images(generator, 3, (2, 3, 4))
     state = FactorState(batch, factor, torch.zeros(3, dtype=torch.float64), 1e-15)
     found = mix(state, field).covariance.dense()
-    monkeypatch.setattr(calculus, "_DENSE_FROM", torch.inf)
+    monkeypatch.setattr(blend, "_DENSE_FROM", torch.inf)
     torch.testing.assert_close(mix(state, field).covariance.dense(), found, rtol=0, atol=1e-11)
 
 

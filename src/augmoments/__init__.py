@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from augmoments.calculus.dataset import DatasetMoments
     from augmoments.calculus.expected_operator import expected_operator
     from augmoments.calculus.moments import Moments, moments
-    from augmoments.compare import Comparison, compare
+    from augmoments.comparison import Comparison, compare
     from augmoments.config import load_policy, policy_from, policy_to_dict
     from augmoments.laws import (
         Beta,
@@ -105,7 +105,7 @@ _HOMES = {
     "calculus.dataset": ("DatasetMoments",),
     "calculus.expected_operator": ("expected_operator",),
     "calculus.moments": ("Moments", "moments"),
-    "compare": ("Comparison", "compare"),
+    "comparison": ("Comparison", "compare"),
     "config": ("load_policy", "policy_from", "policy_to_dict"),
     "laws": (
         "Beta",

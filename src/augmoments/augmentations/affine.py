@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence as SequenceOf
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from numbers import Real
 from typing import Any
 
@@ -15,6 +15,7 @@ from augmoments.laws import ContinuousLaw, Discrete, Law, LawLike, as_law
 from augmoments.laws.independent import Independent
 from augmoments.operators.affine import Affine, Clockwise
 from augmoments.operators.base import Operator, Shape
+from augmoments.operators.crop import Crop
 from augmoments.operators.warp import Axis, Fill, Resampling, Shear, Translation, Zoom
 
 _NOTHING = (0.0, 1.0, 0.0, 0.0)
@@ -158,9 +159,28 @@ class _Joint(Elementary):
         )
         return Independent((angle, x, y, *others))
 
+    def resolved(self, shape: Shape) -> tuple[Augmentation, ...]:
+        """Shifts by whole pixels crop a wider result: a finite law, apart from the other numbers."""
+        angle, x, y, *others = self.law_for(shape).laws
+        margin = tuple(int(max(law.support)) for law in (x, y))
+        if not any(margin):
+            return (self,)
+        wide = replace(self.action, margin=margin)
+        still = Independent((angle, Discrete([0.0]), Discrete([0.0]), *others))
+        corners = Independent(tuple(_from_zero(law) for law in (y, x)))
+        return (
+            Step(wide, still, self.family),
+            Step(Crop((shape[1], shape[2])), corners, self.family),
+        )
+
     @property
     def family(self) -> str:
         return "RandomAffine"
+
+
+def _from_zero(law: Discrete) -> Discrete:
+    """A symmetric law, moved up until it begins at 0."""
+    return Discrete([value - min(law.values) for value in law.values], law.probabilities)
 
 
 def whole_shift(share: float, shape: Shape, axis: Axis) -> Discrete:

@@ -118,6 +118,10 @@ class Augmentation(ABC):
     def jointly(self, shape: Shape) -> bool:
         """Whether moments need nodes over the joint law: not affine, or too many operators."""
 
+    def resolved(self, shape: Shape) -> tuple[Augmentation, ...]:
+        """Parts with the same law for images of ``shape``, of which more are exact."""
+        return (self,)
+
     def surrogate(self) -> Augmentation:
         """An affine augmentation of the same parameters that comes near to this one."""
         return self if self.affine else Idle(self)
@@ -154,17 +158,28 @@ class Augmentation(ABC):
     def explain(self, shape: Shape | Tensor, *, tol: float = 0.03, seed: int = 0) -> Explanation:
         """How the moments of this policy are found, and what each step brings, as a table.
 
-        The door to :func:`augmoments.calculus.explain.explain`, which says what the columns are.
+        For every number that is drawn: its law, the route of the moments, and whether they are
+        exact and why. For every step of a composition: its share of the total variance, *alone*
+        (where no other step is random) and *beyond* the others (what goes with the step), and the
+        fewest evaluations of an image that it takes.
 
         Args:
-            shape: ``(C, H, W)`` of the images, or images themselves ``(N, C, H, W)`` in [0, 1].
-            tol: Relative error asked of the covariances behind the shares.
+            shape: ``(C, H, W)`` of the images; random ones with the spectrum of natural images
+                stand in for them. Or images themselves ``(N, C, H, W)`` in [0, 1].
+            tol: Error asked of the shares.
             seed: Seed of the scrambling.
 
         Example:
             >>> import augmoments as am
             >>> policy = am.Compose([am.RandomHorizontalFlip(), am.RandomGrayscale()])
             >>> print(policy.explain((3, 32, 32)))
+            step                  parameter  law              route  exact  why ...
+            --------------------  ---------  ---------------  -----  -----  ---...
+            RandomHorizontalFlip  mirrored   probability 0.5  atoms  yes    finitely many ...
+            RandomGrayscale       gray       probability 0.1  atoms  yes    finitely many ...
+            alone: share of the variance where only this step is random; ...
+            >>> [round(row.alone, 2) for row in policy.explain((3, 32, 32)).rows]
+            [0.99, 0.04]
         """
         from augmoments.calculus.explain import explain
 

@@ -87,7 +87,7 @@ def leading_space(root: Tensor, size: int, k: int) -> tuple[Tensor, Tensor]:
 
 
 def principal_angles(first: Tensor, second: Tensor) -> Tensor:
-    """Angles ``(N, k)`` in radians between the spans of orthonormal columns ``(N, r, k)``, ascending.
+    """Ascending angles ``(N, k)``, in radians, between the spans of orthonormal columns ``(N, r, k)``.
 
     Reference:
         Björck, Golub (1973): small angles from sines, large ones from cosines.

@@ -18,15 +18,14 @@ import torch
 from torch import Tensor
 
 from augmoments.augmentations.mixing import Mixing
+from augmoments.calculus.blend import Weighted, weighted_factor
 from augmoments.calculus.expected_operator import ExpectedOperator
 from augmoments.calculus.solution import Errors, Solution, relative_change
 from augmoments.calculus.state import FactorState
-from augmoments.checks import check_memory
 from augmoments.operators.base import Shape
 from augmoments.rules.fields import RandomField
 
 _FIRST_TERMS = 16
-_DENSE_FROM = 2  # columns a value
 
 
 @dataclass(frozen=True)
@@ -119,79 +118,21 @@ def mix(state: FactorState, field: RandomField) -> FactorState:
     state = state.compress()
     before = state.select(torch.arange(count, device=state.mean.device).roll(1))
     share, root = field.mean.to(state.mean), field.root.to(state.mean)
+    kept, taken = torch.cat([1 - share[None], root]), torch.cat([share[None], root])
     gap = before.mean - state.mean
+    terms = [Weighted(gap[:, None], root)]
+    if state.factor.shape[1]:
+        terms += [Weighted(state.factor, kept), Weighted(before.factor, taken)]
     noise = None
     if state.noise is not None and before.noise is not None:
-        variance = root.square().sum(0)
-        own, other = variance + (1 - share).square(), variance + share.square()
-        noise = own * state.noise + other * before.noise
+        noise = kept.square().sum(0) * state.noise + taken.square().sum(0) * before.noise
     return replace(
         state,
         mean=state.mean + share * gap,
-        factor=_factor(((state.factor, 1 - share), (before.factor, share)), gap, root),
+        factor=weighted_factor(terms),
         loss=state.loss + before.loss,
         noise=noise,
     )
-
-
-_Part = tuple[Tensor, Tensor]
-"""A factor ``(N, J, C, H, W)`` and the average share ``(H, W)`` of its images in the blend."""
-
-
-def _factor(parts: tuple[_Part, _Part], gap: Tensor, root: Tensor) -> Tensor:
-    """Columns term by term, or roots of dense matrices where these would be too many."""
-    count, size = len(gap), gap[0].numel()
-    old = sum(factor.shape[1] for factor, _ in parts)
-    columns = len(root) + (1 + len(root)) * old
-    dense = old > 0 and columns > _DENSE_FROM * size
-    needed = gap.element_size() * (count + 3 if dense else 1.5 * count * columns / size) * size**2
-    check_memory(needed, "the covariance of mixed images", "smaller images or fewer at a time")
-    if dense:
-        roots = [
-            _root(_covariance([(f[n].flatten(1), s.flatten()) for f, s in parts], g, root))
-            for n, g in enumerate(gap)
-        ]
-        return torch.stack(roots).reshape(count, -1, *gap.shape[1:])
-    terms = [root[:, None] * gap[:, None]]
-    for factor, share in parts:
-        terms += [share * factor, (root[:, None] * factor[:, :, None]).flatten(1, 2)]
-    return torch.cat(terms, 1)
-
-
-def _covariance(parts: list[_Part], gap: Tensor, root: Tensor) -> Tensor:
-    """The covariance ``(D, D)`` of one blend."""
-    channels = len(gap)
-    flat = root.flatten(1)
-    field = flat.T @ flat
-
-    def weighted(weights: Tensor, columns: Tensor) -> Tensor:
-        planes = (columns.T @ columns).reshape(channels, len(weights), channels, len(weights))
-        return (planes * weights[:, None]).flatten(0, 1).flatten(1)
-
-    found = weighted(field, gap.reshape(1, -1))
-    for factor, share in parts:
-        found = found + weighted(field + torch.outer(share, share), factor)
-    return found
-
-
-def _root(matrix: Tensor) -> Tensor:
-    """Rows R with ``R^T R = matrix``, positive semidefinite; gradients are those of the matrix.
-
-    Where it is singular the root is fixed and its change to first order is added, which is zero.
-    """
-    lower, failed = torch.linalg.cholesky_ex(matrix.double())
-    if not failed:
-        return lower.T.to(matrix.dtype)
-    with torch.no_grad():
-        values, vectors = torch.linalg.eigh(matrix.double())
-        values = values.clamp_min(0)
-        some = values > 1e-12 * values[-1]
-        root, inverse = values.sqrt(), torch.where(some, values, torch.inf).rsqrt()
-        kept = vectors[:, some]
-        left = torch.eye(len(matrix)).to(kept) - kept @ kept.T / 2
-    fixed = (vectors * root).T
-    change = (matrix - matrix.detach()).double()
-    return (fixed + (vectors * inverse).T @ change @ left).to(matrix.dtype)
 
 
 def _outer(labels: Tensor, images: Tensor) -> Tensor:

@@ -40,7 +40,11 @@ class Plan:
         cls, policy: Augmentation, shape: Shape, seed: int, max_nodes: int, budget: float
     ) -> Plan:
         """Cut ``policy`` so that for images of ``shape`` the tail takes ``budget`` values at most."""
-        parts = policy.parts
+        parts = tuple(
+            resolved
+            for part, here in zip(policy.parts, shapes_along(policy.parts, shape), strict=True)
+            for resolved in part.resolved(here)
+        )
         shapes = shapes_along(parts, shape)
         joint = [part.jointly(here) for part, here in zip(parts, shapes, strict=True)]
         cut = max((i + 1 for i, yes in enumerate(joint) if yes), default=0)
@@ -146,7 +150,7 @@ def shapes_along(parts: Iterable[Augmentation], shape: Shape) -> list[Shape]:
 
 def _widest(parts: Sequence[Augmentation], shapes: Sequence[Shape], random: bool) -> float:
     """Most values an image that the columns of a tail take, before compression."""
-    columns, widest = (1 if random else 0), 0
+    columns, widest = (_FIRST_NODES if random else 0), 0
     for part, shape in zip(parts, shapes, strict=True):
         size = shape[0] * shape[1] * shape[2]
         for leaf in leaves(part.rule(shape, _FIRST_NODES)):

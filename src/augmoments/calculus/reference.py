@@ -23,8 +23,8 @@ def reference_images(shape: Shape) -> Float32[Tensor, "N C H W"]:
         shape: ``(C, H, W)``.
 
     >>> images = reference_images((3, 32, 32))
-    >>> images.shape, images.aminmax()
-    (torch.Size([4, 3, 32, 32]), torch.return_types.aminmax(min=tensor(0.), max=tensor(1.)))
+    >>> images.shape, float(images.min()), float(images.max())
+    (torch.Size([4, 3, 32, 32]), 0.0, 1.0)
 
     Reference:
         Field (1987), *Relations between the statistics of natural images and the response

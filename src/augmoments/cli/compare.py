@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from augmoments.cli.console import bars, results
-from augmoments.compare import Bounded, Comparison, compare, spread
+from augmoments.comparison import Bounded, Comparison, compare, spread
 from augmoments.config import load_policy
 from augmoments.data import load
 from augmoments.reporting.page import number
@@ -28,13 +28,13 @@ def run(
     numerics: dict[str, Any],
 ) -> None:
     """Compare two policies on some of the images, and print how far apart they are."""
-    policies = [load_policy(policy) for policy in (a, b)]
+    first, second = load_policy(a), load_policy(b)
     with bars(quiet) as tell:
         tell(f"reading {images}", 0, 1)
         dataset = load(images, size=size)
         used = places(len(dataset), limit)
         tell("comparing", 0, 1)
-        found = compare(dataset.images[used], *policies, **numerics)
+        found = compare(dataset.images[used], first, second, **numerics)
     console = results()
     if json:
         about = {"a": a, "b": b, "images": dataset.name, "used": used.tolist()}

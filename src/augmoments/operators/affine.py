@@ -31,6 +31,7 @@ class Affine(Projective):
 
     resampling: Resampling
     centre: tuple[float, float] | None = None
+    margin: tuple[int, int] = (0, 0)
 
     @property
     def parameter(self) -> str:

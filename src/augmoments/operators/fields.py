@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -41,11 +42,14 @@ class FieldExpansion(Operator):
     def __call__(self, images: Tensor, theta: Tensor) -> Tensor:
         return self.linear(images, theta) + self.offset(theta, images)
 
+    @cached_property
+    def kept(self) -> Tensor:
+        """The weights of x in the terms, ``(1 + K, H, W)``: 1 - f for the first, then -f."""
+        return torch.cat([1 - self.fields[:1], -self.fields[1:]])
+
     def linear(self, images: Tensor, theta: Tensor) -> Tensor:
-        chosen = theta[:, 0].round().long()
-        identity = (chosen == 0).to(torch.float64)[:, None, None]
-        kept = identity - self.fields[chosen.to(self.fields.device)]
-        return kept.to(images)[:, None, None] * images
+        chosen = theta[:, 0].round().long().to(self.fields.device)
+        return self.kept[chosen].to(images)[:, None, None] * images
 
     def offset(self, theta: Tensor, like: Tensor) -> Tensor:
         chosen = theta[:, 0].round().long().to(self.fields.device)

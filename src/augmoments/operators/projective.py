@@ -22,6 +22,8 @@ class Projective(Operator):
 
     acts_on = "space"
     resampling: Resampling
+    margin: tuple[int, int] = (0, 0)
+    """By how many pixels the output is wider than the input on either side, and higher."""
 
     @property
     def affine(self) -> bool:
@@ -44,6 +46,9 @@ class Projective(Operator):
     def check_shape(self, shape: Shape) -> None:
         self.resampling.check_shape(shape)
 
+    def output_shape(self, shape: Shape) -> Shape:
+        return shape[0], shape[1] + 2 * self.margin[1], shape[2] + 2 * self.margin[0]
+
     def positions(self, theta: Tensor, shape: Shape, device: torch.device) -> tuple[Tensor, Tensor]:
         """Input pixels that are read, each ``(B, H', W')``, computed on ``device``.
 
@@ -55,7 +60,9 @@ class Projective(Operator):
         origin = self.origin(shape)
         size = torch.tensor([shape[2], shape[1]], dtype=torch.float64, device=device)
         shift = (2 * torch.tensor(origin).to(size) + 1) / size - 1
-        points = _lattice(height, width, origin, device).expand(len(theta), -1, -1)
+        across, down = self.margin
+        corner = origin[0] + across, origin[1] + down
+        points = _lattice(height, width, corner, device).expand(len(theta), -1, -1)
         matrix = self.matrices(theta, shape).to(device)
         grid = points.bmm((matrix[:, :2] / (0.5 * size)[:, None]).mT)
         if matrix.shape[1] == 3:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from augmoments.augmentations.base import Augmentation
+from augmoments.calculus.explain import explain
 from augmoments.calculus.moments import Moments, moments
 from augmoments.losses.expected_loss import LossEstimate
 from augmoments.operators.base import Shape
@@ -26,6 +27,8 @@ from augmoments.reporting.results import Curve, MomentsResult, Samples, SubjectR
 from augmoments.reporting.task import Task, spread
 from augmoments.sample_size import SampleSize, samples_needed
 
+_EXPLAINED = 4  # images that the shares of the variance are about
+
 
 def measure(
     subject: Subject, policy: Augmentation, options: Options, progress: Progress
@@ -33,7 +36,7 @@ def measure(
     """Moments, draws needed, expected loss and alignment of a subject's images."""
     task = Task(subject, policy, options, progress)
     shape: Shape = tuple(task.images.shape[1:])  # type: ignore[assignment]
-    rows = policy.explain(shape).rows
+    rows = explain(policy, task.images[:_EXPLAINED], seed=options.seed).rows
     found = _moments(task)
     sizes = [_samples(task, of, found) for of in ("mean", "covariance")]
     judge, loss, alignment = subject.judge, None, None

@@ -26,6 +26,7 @@ def render(results: Results) -> str:
     environment.filters["number"] = number
     environment.filters["count"] = count
     environment.filters["percent"] = percent
+    environment.filters["share"] = share
     environment.filters["middle"] = middle
     environment.filters["average"] = average
     environment.filters["beside"] = beside
@@ -97,6 +98,13 @@ def directions(value: int | None) -> str:
 def size(shape: tuple[int, int, int]) -> str:
     """``3 × 24 × 32``."""
     return " × ".join(map(str, shape))
+
+
+def share(value: float | None) -> str:
+    """A share in percent, maybe negative; a dash where there is none."""
+    if value is None:
+        return "–"
+    return f"−{percent(-value)}" if value < 0 else percent(value)
 
 
 def middle(values: Iterable[float]) -> float:

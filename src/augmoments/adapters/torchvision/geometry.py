@@ -135,7 +135,7 @@ def aug_mix(step: Any) -> Augmentation:
     )
 
 
-def _maybe_tuple(value: Any) -> tuple[float, ...] | None:
+def _maybe_tuple(value: Any) -> Any:
     return None if value is None else tuple(value)
 
 

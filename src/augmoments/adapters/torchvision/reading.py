@@ -25,7 +25,7 @@ def is_first_version(step: object) -> bool:
 def interpolation(step: Any) -> str:
     """The name of the interpolation, which may be an enum's member or Pillow's number."""
     given = getattr(step.interpolation, "value", step.interpolation)
-    return _PILLOW.get(given, given) if isinstance(given, int) else given
+    return _PILLOW.get(given, str(given)) if isinstance(given, int) else given
 
 
 def fill(step: Any) -> Fill | None:

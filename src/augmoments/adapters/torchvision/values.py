@@ -24,7 +24,6 @@ from augmoments.augmentations.pixelwise import (
     RandomSolarize,
 )
 
-
 _JITTERS = ("brightness", "contrast", "saturation", "hue")
 
 
