@@ -209,6 +209,12 @@ def test_what_it_says(images):
     assert "medians of 3; a cubature, b exact" in found.summary()
 
 
+def test_pipelines_of_other_libraries(images):
+    v2 = pytest.importorskip("torchvision.transforms.v2")
+    found = compare(images, v2.RandomHorizontalFlip(0.3), am.RandomHorizontalFlip(0.3))
+    assert float(found.wasserstein.value.max()) < 1e-12
+
+
 def test_refusals(images):
     with pytest.raises(PolicyError, match=r"\(1, 4, 4\) and \(1, 6, 5\)"):
         compare(images, Chain((RandomCrop(4),)), FLIP)

@@ -14,10 +14,10 @@ from augmoments.augmentations.mixing import CutMix, MixUp
 from augmoments.augmentations.mixing_choice import as_mixing
 from augmoments.calculus import blend
 from augmoments.calculus.expected_operator import expected_operator
-from augmoments.calculus.mixing import label_moments, mix, solve_mixing
+from augmoments.calculus.mixing import MixedPlan, label_moments, mix, solve_mixing
 from augmoments.calculus.plan import Plan
 from augmoments.calculus.solve import solve
-from augmoments.calculus.state import FactorState
+from augmoments.calculus.state import FactorState, propagate
 from augmoments.errors import InputError, LawError, PolicyError
 from augmoments.laws.mixing import cutmix_law
 from augmoments.rules.fields import box_field
@@ -172,6 +172,57 @@ def test_cross_moments_move_through_affine_steps(generator):
     truth = brute_force(*(torch.cat(part) for part in zip(*parts, strict=True)))
     torch.testing.assert_close(moved.cross.flatten(2), truth[4], **CLOSE)
     torch.testing.assert_close(moved.mean, truth[2], **CLOSE)
+
+
+class TestPlan:
+    tail = am.Compose([am.Normalize(0.4, 0.25), am.RandomHorizontalFlip(0.2)])
+
+    def plan(self, *steps):
+        return MixedPlan.of(am.Compose(steps), SHAPE, 0, 4096, 2**27)
+
+    def test_a_policy_is_cut_where_it_mixes(self, generator):
+        batch, policy = images(generator), CutMix(alpha=1.0, num_classes=CLASSES)
+        plan = self.plan(PREFIX, policy, self.tail)
+        before = solve(batch, plan.before, 1e-3)
+        found = plan.solve(before, 1e-3)
+        weights, mixed, labels = _all_outcomes_with_prefix(CutMix, 1.0, batch, LABELS)
+        normalized = (mixed - 0.4) / 0.25
+        truth = brute_force(
+            torch.cat([0.8 * weights, 0.2 * weights]),
+            torch.cat([normalized, normalized.flip(-1)]),
+            torch.cat([labels, labels]),
+        )
+        of_labels = plan.label_moments(LABELS, before.state.mean)
+        assert (plan.method, plan.mean_method) == ("exact", "exact")
+        torch.testing.assert_close(found.state.mean[-1:].flatten(1), truth[0], **CLOSE)
+        covariance = found.state.covariance.dense()[-1:]
+        torch.testing.assert_close(covariance, truth[1], rtol=0, atol=1e-11)
+        torch.testing.assert_close(of_labels.mean[-1:], truth[2], **CLOSE)
+        torch.testing.assert_close(of_labels.cross[-1:].flatten(2), truth[4], **CLOSE)
+
+    def test_nodes_of_a_step_afterwards_are_doubled(self, generator):
+        batch = images(generator)
+        plan = self.plan(MixUp(), am.RandomRotation(20, interpolation="bilinear"))
+        found = plan.solve(solve(batch, plan.before, 1e-3), 1e-3)
+        state = solve_mixing(FactorState.certain(batch, 1e-9), MixUp(), 1e-3, 64).state
+        fine = propagate(plan.after.rule(4096), state)
+        assert (plan.method, plan.mean_method) == ("cubature", "exact")
+        truth = fine.covariance.dense()
+        error = (found.state.covariance.dense() - truth).flatten(1).norm(dim=1)
+        assert (error <= found.errors.covariance * truth.flatten(1).norm(dim=1)).all()
+        assert (found.errors.covariance < 2e-3).all()
+        torch.testing.assert_close(found.state.mean, fine.mean, rtol=0, atol=1e-12)
+
+    def test_other_policies_are_left_alone(self):
+        assert self.plan(PREFIX) is None
+
+    def test_what_is_not_known_is_refused(self):
+        with pytest.raises(PolicyError, match="twice"):
+            self.plan(MixUp(), CutMix())
+        with pytest.raises(PolicyError, match="follows a step that mixes"):
+            self.plan(MixUp(), am.ColorJitter(brightness=0.5))
+        with pytest.raises(PolicyError, match="mixes the images of a batch"):
+            self.plan(am.RandomApply([MixUp(), am.RandomHorizontalFlip()]), CutMix())
 
 
 def by_formula(covariance, gap, mean, second):

@@ -217,6 +217,7 @@ def test_options_and_defaults_are_read(transform: object, expected: Augmentation
 def test_what_changes_nothing_is_left_out() -> None:
     with pytest.warns(UserWarning, match="deprecated"):
         steps = [v2.ToTensor(), v2.PILToTensor(), v2.ConvertImageDtype(torch.float64)]
+    steps.append(v2.ToDtype({tv_tensors.Image: torch.float32, "others": torch.int64}))
     boxes = [v2.SanitizeBoundingBoxes(), v2.ClampBoundingBoxes()]
     flip = v2.RandomVerticalFlip(0.2)
     policy = convert(v1.Compose([v1.ToTensor(), *steps, flip, *boxes, v2.Compose(boxes)]))
@@ -268,10 +269,10 @@ REFUSED = {
     ),
     "fills": (
         v2.RandomAffine(5, fill={Tensor: 0, tv_tensors.Image: 1}),
-        "two values",
+        "several values",
         "tv_tensors.Image",
     ),
-    "no-fill": (v2.Pad(1, fill={tv_tensors.Mask: 0}), "no values", "tv_tensors.Image"),
+    "no-fill": (v2.Pad(1, fill={tv_tensors.Mask: 0}), "no value", "tv_tensors.Image"),
 }
 
 
@@ -307,7 +308,7 @@ def test_refused_steps_are_sampled_on_request() -> None:
     "transform",
     [
         v2.Compose([v2.ToImage(), v2.RandomErasing(1.0, value="random", inplace=True)]),
-        v1.RandomChoice([v1.RandomRotation(30), v1.RandomRotation(60)]),
+        v1.RandomChoice([v1.GaussianBlur(3), v1.ColorJitter(0.5)]),
         v2.Lambda(lambda x: x + np.random.rand() + random.random()),  # noqa: NPY002
     ],
 )

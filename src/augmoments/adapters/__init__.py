@@ -33,8 +33,8 @@ def as_policy(pipeline: Any, on_unsupported: OnUnsupported = "error") -> Augment
             classes of torchvision), a ``torch.nn.Sequential`` of them, or an augmentation of
             augmoments, which is returned as it is.
         on_unsupported: What to do where a step is not understood: ``"error"``, or
-            ``"monte-carlo"`` to sample the outermost step that contains it, which makes every
-            number that it touches a Monte Carlo estimate, labelled as such.
+            ``"monte-carlo"`` to sample just that step, which makes every number that it touches
+            a Monte Carlo estimate, labelled as such.
 
     Raises:
         InputTypeError: Not a pipeline of these libraries.
@@ -65,7 +65,7 @@ def as_policy(pipeline: Any, on_unsupported: OnUnsupported = "error") -> Augment
     return adapter.convert(pipeline, partial(_sampled, adapter.draw))
 
 
-def _sampled(draw: Draw, step: Any, error: PolicyError) -> Augmentation:
+def _sampled(draw: Draw, step: Any, _: PolicyError) -> Augmentation:
     """What stands for a step that is not understood."""
     return Sampled(Calling(step, draw))
 

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 
 from augmoments.checks import check_memory
+from augmoments.operators.fields import FieldExpansion
+from augmoments.rules import QuadraticRule
 
 _DENSE_FROM = 2  # columns a value
 
@@ -83,3 +85,10 @@ def _root(matrix: Tensor) -> Tensor:
     fixed = (vectors * root).T
     change = (matrix - matrix.detach()).double()
     return (fixed + (vectors * inverse).T @ change @ left).to(matrix.dtype)
+
+
+def most_columns(rule: QuadraticRule, columns: int, size: int) -> int:
+    """How many columns of ``size`` values a step needs at most, given ``columns`` before it."""
+    found = len(rule) * (min(columns, size) + 1)
+    blends = isinstance(rule.operator, FieldExpansion)
+    return min(found, (_DENSE_FROM + 4) * size) if blends else found

@@ -87,7 +87,7 @@ def leading_space(root: Tensor, size: int, k: int) -> tuple[Tensor, Tensor]:
 
 
 def principal_angles(first: Tensor, second: Tensor) -> Tensor:
-    """Ascending angles ``(N, k)``, in radians, between the spans of orthonormal columns ``(N, r, k)``.
+    """Angles ``(N, k)`` between the spans of orthonormal columns ``(N, r, k)``, ascending.
 
     Reference:
         Björck, Golub (1973): small angles from sines, large ones from cosines.

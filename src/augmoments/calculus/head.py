@@ -10,6 +10,7 @@ for :math:`E[t - s]` alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -21,6 +22,7 @@ from augmoments.calculus.solution import Errors, Solution, ratio
 from augmoments.calculus.state import FactorState
 from augmoments.operators.base import outer
 
+Action = Callable[[Tensor, Tensor], tuple[Tensor, Tensor | None]]
 _BYTES_AT_ONCE = 256 * 2**20
 _EXACTLY = 2**24  # values of a factor whose Gram matrix is computed in float64
 _TAIL_DRAWS = 2
@@ -31,7 +33,8 @@ def evaluate_head(plan: Plan, level: int, state: FactorState) -> Solution:
     assert plan.policy is not None
     assert plan.nodes is not None
     nodes, images = plan.nodes.nodes(level), state.mean
-    columns, noises = plan.policy.conditional(outer(images, len(nodes)), nodes.theta)
+    columns, noises = _in_parts(plan.policy.conditional, images, nodes)
+    assert columns is not None
     weights = nodes.weights.to(images)
     mean = torch.einsum("k,kn...->n...", weights, columns)
     mean, mean_error = _better_mean(plan, nodes, images, columns, mean)
@@ -47,6 +50,26 @@ def evaluate_head(plan: Plan, level: int, state: FactorState) -> Solution:
     return Solution(moved, errors, len(nodes))
 
 
+def _in_parts(
+    action: Action, images: Tensor, nodes: JointNodes
+) -> tuple[Tensor | None, Tensor | None]:
+    """What an action makes of the images at all nodes, ``(K, N, ...)``, a few nodes at a time."""
+    at_once = max(1, _BYTES_AT_ONCE // (8 * images.nbytes))
+    if len(nodes) <= at_once:
+        return action(outer(images, len(nodes)), nodes.theta)
+    found: list[Tensor | None] = [None, None]
+    for start in range(0, len(nodes), at_once):
+        theta = nodes.theta[start : start + at_once]
+        for place, part in enumerate(action(outer(images, len(theta)), theta)):
+            if part is None:
+                continue
+            whole = found[place]
+            if whole is None:
+                whole = found[place] = part.new_empty(len(nodes), *part.shape[1:])
+            whole[start : start + at_once] = part
+    return found[0], found[1]
+
+
 def _better_mean(
     plan: Plan, nodes: JointNodes, images: Tensor, columns: Tensor, plain: Tensor
 ) -> tuple[Tensor, Tensor]:
@@ -57,8 +80,9 @@ def _better_mean(
         return plain, images.new_full((len(images),), torch.nan)
     error = _mean_error(columns.detach(), plain.detach(), nodes)
     if plan.surrogate is not None:
-        others = plan.surrogate.apply(outer(images, len(nodes)), nodes.theta)
-        gaps = columns - others
+        gaps, _ = _in_parts(plan.surrogate.conditional, images, nodes)
+        assert gaps is not None
+        gaps = columns - gaps
         shift = torch.einsum("k,kn...->n...", nodes.weights.to(images), gaps)
         assert plan.surrogate_mean is not None
         corrected = plan.surrogate_mean.apply(images) + shift

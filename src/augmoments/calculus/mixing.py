@@ -12,16 +12,22 @@ independent images x with means :math:`\mu` and covariances V, the blend
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from augmoments.augmentations.base import Augmentation, Chain
 from augmoments.augmentations.mixing import Mixing
+from augmoments.augmentations.mixing_choice import as_mixing
 from augmoments.calculus.blend import Weighted, weighted_factor
-from augmoments.calculus.expected_operator import ExpectedOperator
+from augmoments.calculus.expected_operator import ExpectedOperator, average
+from augmoments.calculus.plan import Plan
 from augmoments.calculus.solution import Errors, Solution, relative_change
-from augmoments.calculus.state import FactorState
+from augmoments.calculus.state import FactorState, propagate
+from augmoments.errors import PolicyError
+from augmoments.estimate import Method, weakest
 from augmoments.operators.base import Shape
 from augmoments.rules.fields import RandomField
 
@@ -76,6 +82,87 @@ def label_moments(mixing: Mixing, labels: Tensor, mean: Tensor) -> LabelMoments:
     )
 
 
+@dataclass(frozen=True)
+class MixedPlan:
+    """A policy with one step that mixes the images of a batch."""
+
+    before: Plan
+    """What is done to the images one by one, before they are mixed."""
+    mixing: Mixing
+    after: Plan
+    """What is done to them afterwards, affine."""
+
+    @classmethod
+    def of(
+        cls, policy: Augmentation, shape: Shape, seed: int, max_nodes: int, budget: float
+    ) -> MixedPlan | None:
+        """Cut ``policy`` where it mixes images, ``None`` if it does not; see :meth:`Plan.of`.
+
+        Raises:
+            PolicyError: It mixes twice, or a step after that is not affine.
+        """
+        parts = policy.parts
+        found = [as_mixing(part) for part in parts]
+        places = [i for i, mixing in enumerate(found) if mixing is not None]
+        if not places:
+            return None
+        if len(places) > 1:
+            raise PolicyError(
+                "The policy mixes the images of a batch twice; blends of blends are not "
+                "independent, so that their moments are not known: mix once, or choose with "
+                "RandomChoice([MixUp(), CutMix()])."
+            )
+        first, last = Chain(parts[: places[0]]), Chain(parts[places[0] + 1 :])
+        middle = first.output_shape(shape)
+        before = Plan.of(first, shape, seed, max_nodes, budget)
+        after = Plan.of(last, middle, seed, max_nodes, float("inf"))
+        if after.head:
+            raise PolicyError(
+                f"{after.head[-1]} follows a step that mixes the images of a batch, and is not "
+                "affine or has too many outcomes: put it before that step."
+            )
+        mixing = found[places[0]]
+        assert mixing is not None
+        return cls(before, mixing, after)
+
+    @property
+    def method(self) -> Method:
+        """How mean and covariance are found."""
+        exact = self.mixing.field(self.after.shape, 1).exact
+        return weakest(self.before.method, "exact" if exact else "cubature", self.after.method)
+
+    @property
+    def mean_method(self) -> Method:
+        """How the mean is found."""
+        return weakest(self.before.mean_method, self.after.mean_method)
+
+    def solve(self, before: Solution, tol: float) -> Solution:
+        """Moments of a whole batch from those of its images before they are mixed."""
+        mixed = solve_mixing(before.state, self.mixing, tol / 2, self.after.max_nodes)
+        errors = before.errors + mixed.errors
+
+        def move(nodes: int) -> FactorState:
+            return propagate(self.after.rule(nodes), mixed.state)
+
+        if self.after.exact_tail:
+            state = move(1)
+            dropped = state.loss - mixed.state.loss
+            errors = errors + Errors(torch.zeros_like(dropped), dropped, dropped)
+            return Solution(state, errors, before.nodes + mixed.nodes)
+        moved = _refined(move, tol / 2, self.after.max_nodes)
+        return Solution(moved.state, errors + moved.errors, before.nodes + moved.nodes)
+
+    def label_moments(self, labels: Tensor, before: Tensor) -> LabelMoments:
+        """Moments of the labels, and their cross moments with the images that come out.
+
+        Args:
+            labels: Class indices ``(N,)`` or probabilities ``(N, K)``.
+            before: Means of the images before they are mixed, ``(N, C, H, W)``.
+        """
+        tail = average(self.after.rule(self.after.max_nodes), self.after.shape)
+        return label_moments(self.mixing, labels, before).through(tail)
+
+
 def solve_mixing(state: FactorState, mixing: Mixing, tol: float, max_terms: int) -> Solution:
     """Mix a batch, the covariance of the field refined until two changes say that it is known.
 
@@ -86,28 +173,30 @@ def solve_mixing(state: FactorState, mixing: Mixing, tol: float, max_terms: int)
         max_terms: Most terms of the field, where it is not exact.
     """
     shape: Shape = tuple(state.mean.shape[1:])  # type: ignore[assignment]
-    terms = _FIRST_TERMS
-    field = mixing.field(shape, terms)
-    now, earlier = mix(state, field), None
+    field = mixing.field(shape, 1)
     if field.exact or len(state.mean) == 1:
-        return _solution(now, Errors.constant(state.mean, 0.0), len(field.root))
+        moved, nothing = mix(state, field), torch.zeros_like(state.loss)
+        errors = Errors(nothing, moved.loss, moved.loss)
+        return Solution(moved, errors, max(1, len(field.root)))
+    found = _refined(lambda terms: mix(state, mixing.field(shape, terms)), tol, max_terms)
+    return replace(found, errors=found.errors._replace(mean=torch.zeros_like(state.loss)))
+
+
+def _refined(step: Callable[[int], FactorState], tol: float, most: int) -> Solution:
+    """Double the number that ``step`` takes until two changes say that the moments are known."""
+    count = _FIRST_TERMS
+    now, earlier = step(count), None
     while True:
-        terms *= 2
-        before, now = now, mix(state, mixing.field(shape, terms))
-        change = relative_change(before, now)._replace(mean=torch.zeros_like(state.loss))
+        count *= 2
+        before, now = now, step(count)
+        change = relative_change(before, now)
         if earlier is not None:
-            errors = Errors(
-                *(last + first / 4 for last, first in zip(change, earlier, strict=True))
-            )
-            if float(errors.covariance.max()) <= tol or 2 * terms > max_terms:
-                return _solution(now, errors, terms)
+            pairs = zip(change, earlier, strict=True)
+            errors = Errors(*(last + first / 4 for last, first in pairs))
+            if float(errors.covariance.max()) <= tol or 2 * count > most:
+                lost = Errors(torch.zeros_like(now.loss), now.loss, now.loss)
+                return Solution(now, errors + lost, count)
         earlier = change
-
-
-def _solution(state: FactorState, errors: Errors, terms: int) -> Solution:
-    """Errors with what compression has dropped."""
-    nothing = torch.zeros_like(state.loss)
-    return Solution(state, errors + Errors(nothing, state.loss, state.loss), max(1, terms))
 
 
 def mix(state: FactorState, field: RandomField) -> FactorState:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import prod
 
 import torch
 from jaxtyping import Float
@@ -16,14 +17,14 @@ from augmoments.calculus.plan import Plan
 from augmoments.calculus.solution import Errors, Solution
 from augmoments.calculus.solve import solve
 from augmoments.calculus.state import FactorState
-from augmoments.checks import check_images, check_memory
+from augmoments.checks import available_memory, check_images, check_memory
 from augmoments.errors import InputError
 from augmoments.estimate import Method, rounding
 from augmoments.operators.base import Shape
 from augmoments.rules import leaves
 
 _BYTES_AT_ONCE = 256 * 2**20
-_BUDGET = 2**27  # values of the columns of one image that a tail may take
+_MOST_MEMORY = 4 * 2**30
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ def moments(
     *,
     seed: int = 0,
     max_nodes: int = 4096,
+    max_memory: float | None = None,
     value_range: tuple[float, float] | None = (0.0, 1.0),
     progress: Callable[[int, int], None] | None = None,
 ) -> Moments:
@@ -113,7 +115,10 @@ def moments(
         tol: Relative error asked for, in Euclidean norm for the mean and in Frobenius norm for
             the covariance. If ``max_nodes`` do not reach it, ``error`` says how far it got.
         seed: Seed of the scrambling; the same seed gives the same answer.
-        max_nodes: Most evaluations of the policy an image and stage.
+        max_nodes: Most evaluations of the policy an image and stage; finite laws of up to as many
+            outcomes are enumerated.
+        max_memory: Bytes that working memory and result may take; by default half of what is
+            available, 4 GiB at most. Fewer nodes are taken and factors compressed to stay within.
         value_range: What the images' values must lie in; ``None`` lifts the check.
         progress: Called with the number of images done and the number of all.
 
@@ -123,7 +128,7 @@ def moments(
     Raises:
         InputError: Images of a wrong shape, range or with values that are not finite.
         PolicyError: The policy does not take images of this shape.
-        NotEnoughMemoryError: The factors of the covariances do not fit.
+        NotEnoughMemoryError: The covariances do not fit, not even compressed.
 
     Example:
         >>> import torch, augmoments as am
@@ -141,12 +146,16 @@ def moments(
         raise InputError(f"tol must lie between 0 and 1, got {tol!r}.")
     shape: Shape = tuple(batch.shape[1:])  # type: ignore[assignment]
     policy.output_shape(shape)
-    plan = Plan.of(policy, shape, seed, max_nodes, _BUDGET)
     half = batch.dtype in (torch.float16, torch.bfloat16)
     work = batch.float() if half else batch
+    memory = _allowed(max_memory)
+    plan = Plan.of(policy, shape, seed, max_nodes, memory / work.element_size())
     parts: list[Solution] = []
-    for chunk in work.split(_images_at_once(work, plan)):
-        parts.append(solve(chunk, plan, tol))
+    for chunk in work.split(_images_at_once(work, plan, memory)):
+        part = solve(chunk, plan, tol)
+        if len(work) * part.state.factor[0].nbytes > memory / 2:
+            part = replace(part, state=part.state.compress())
+        parts.append(part)
         if progress is not None:
             progress(sum(len(part.state.mean) for part in parts), len(work))
     floor = rounding(batch.dtype, max(shape[1:]))
@@ -180,17 +189,25 @@ def _cancelled(solution: Solution) -> Tensor:
         return torch.where(norm > noise.square(), 2 * share + share.square(), 0.0)
 
 
-def _images_at_once(images: Tensor, plan: Plan) -> int:
+def _allowed(max_memory: float | None) -> float:
+    """Bytes that may be used."""
+    if max_memory is None:
+        return min(_MOST_MEMORY, (available_memory() or 2 * _MOST_MEMORY) / 2)
+    if not max_memory > 0:
+        raise InputError(f"max_memory must be a positive number of bytes, got {max_memory!r}.")
+    return float(max_memory)
+
+
+def _images_at_once(images: Tensor, plan: Plan, memory: float) -> int:
     """How many images fit into the working memory with all their columns."""
-    size = images[0].numel()
+    size = max(prod(shape) for shape in (plan.shape, plan.middle))
     columns = len(plan.nodes.nodes(2)) if plan.nodes else 0
     widest = max(columns, 1)
     for leaf in leaves(plan.rule(64)):
         columns = len(leaf) * (min(columns, size) + 1)
         widest = max(widest, columns)
     needed = 3 * widest * size * images.element_size()
-    check_memory(needed, "the covariance of one image", "smaller images or a policy of fewer steps")
-    return max(1, _BYTES_AT_ONCE // needed)
+    return max(1, int(min(_BYTES_AT_ONCE, memory) // needed))
 
 
 def _noise(states: list[FactorState]) -> Tensor | None:
@@ -201,9 +218,10 @@ def _noise(states: list[FactorState]) -> Tensor | None:
 def _stack(factors: list[Tensor]) -> Tensor:
     rank = max(factor.shape[1] for factor in factors)
     count = sum(len(factor) for factor in factors)
-    size = factors[0][0, :1].numel() * rank * factors[0].element_size()
-    if len(factors) > 1:
-        check_memory(count * size, "the factors of all covariances", "fewer images at a time")
+    if len(factors) == 1:
+        return factors[0]
+    size = factors[0][0, :1].nbytes * rank
+    check_memory(count * size, "the factors of all covariances", "fewer images at a time")
     out = factors[0].new_zeros(count, rank, *factors[0].shape[2:])
     done = 0
     for factor in factors:

@@ -60,14 +60,16 @@ class NodeFamily:
     replicate (Sobol); finite laws have all their atoms at every level, unless they are many.
     """
 
-    def __init__(self, policy: Augmentation, shape: Shape, seed: int, max_nodes: int = 0) -> None:
+    def __init__(
+        self, policy: Augmentation, shape: Shape, seed: int, max_nodes: int = MOST_ATOMS
+    ) -> None:
         if seed < 0:
             raise InputError(f"seed must not be negative, got {seed}.")
         self.policy = policy
         self.shape = shape
         self.seed = seed
         self.parameters = policy.parameters(shape)
-        self.method = self._choose(max(MOST_ATOMS, max_nodes))
+        self.method = self._choose(max_nodes)
 
     def _choose(self, most: int) -> Method:
         if self.policy.outcomes(self.shape) <= most:

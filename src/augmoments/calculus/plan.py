@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 from augmoments.augmentations.base import Augmentation, Chain
 from augmoments.augmentations.geometric import RandomHorizontalFlip, RandomVerticalFlip
 from augmoments.calculus.expected_operator import ExpectedOperator, average, has_exact_mean
 from augmoments.calculus.nodes import NodeFamily
-from augmoments.errors import PolicyError
+from augmoments.errors import NotEnoughMemoryError, PolicyError
 from augmoments.estimate import Method, weakest
 from augmoments.operators.base import Shape
 from augmoments.rules import Product, Rule, leaves
 
 _FIRST_NODES = 64
+_FEWEST_NODES = 128
+_COPIES = 4  # of the columns that exist at one time
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,11 @@ class Plan:
     def of(
         cls, policy: Augmentation, shape: Shape, seed: int, max_nodes: int, budget: float
     ) -> Plan:
-        """Cut ``policy`` so that for images of ``shape`` the tail takes ``budget`` values at most."""
+        """Cut ``policy`` so that one image of ``shape`` takes about ``budget`` values at most.
+
+        Raises:
+            NotEnoughMemoryError: Not even the fewest nodes fit.
+        """
         parts = tuple(
             resolved
             for part, here in zip(policy.parts, shapes_along(policy.parts, shape), strict=True)
@@ -50,6 +57,16 @@ class Plan:
         cut = max((i + 1 for i, yes in enumerate(joint) if yes), default=0)
         while cut < len(parts) and _widest(parts[cut:], shapes[cut:], cut > 0) > budget:
             cut += 1
+        if cut:
+            size = max(prod(here) for here in (*shapes, policy.output_shape(shape)))
+            most = budget / (_COPIES * size)
+            if most < _FEWEST_NODES:
+                raise NotEnoughMemoryError(
+                    f"The covariance of one image of shape {shape} needs room for "
+                    f"{_FEWEST_NODES * _COPIES * size:.3g} values, {budget:.3g} are allowed: use "
+                    "smaller images, a larger max_memory, or expected_operator for the mean alone."
+                )
+            max_nodes = int(min(max_nodes, most))
         head, mirrors = _without_mirrors(parts[:cut])
         return cls(head, (*mirrors, *parts[cut:]), shape, seed, max_nodes)
 
@@ -152,7 +169,7 @@ def _widest(parts: Sequence[Augmentation], shapes: Sequence[Shape], random: bool
     """Most values an image that the columns of a tail take, before compression."""
     columns, widest = (_FIRST_NODES if random else 0), 0
     for part, shape in zip(parts, shapes, strict=True):
-        size = shape[0] * shape[1] * shape[2]
+        size = prod(shape)
         for leaf in leaves(part.rule(shape, _FIRST_NODES)):
             columns = len(leaf) * (min(columns, size) + 1)
             widest = max(widest, columns * size)

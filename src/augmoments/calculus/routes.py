@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from augmoments.augmentations.base import Augmentation, Chain
 from augmoments.augmentations.explanation import Row
-from augmoments.calculus.moments import _BUDGET
+
 from augmoments.calculus.plan import Plan, shapes_along
 from augmoments.laws.joint import Seed
 from augmoments.operators.base import Shape

@@ -41,11 +41,6 @@ def convert(transform: Any, fallback: Fallback | None = None) -> Augmentation:
     Raises:
         PolicyError: A step or an option that is not understood, which the message names. Classes
             that are derived from torchvision's are not, as they can do anything.
-
-    Example:
-        >>> from torchvision.transforms import v2
-        >>> convert(v2.Compose([v2.ToImage(), v2.RandomVerticalFlip(p=0.2)]))
-        RandomVerticalFlip(p=0.2)
     """
     try:
         return _build(transform, fallback)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from augmoments.adapters.torchvision.containers import NOTHING, in_order
-from augmoments.adapters.torchvision.reading import interpolation
+from augmoments.adapters.torchvision.reading import entries_of_images, interpolation
 from augmoments.adapters.unsupported import unsupported
 from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.color import Normalize
@@ -24,10 +24,8 @@ def nothing(step: Any) -> Augmentation:
 
 def to_dtype(step: Any) -> Augmentation:
     """``ToDtype`` and ``ConvertImageDtype``."""
-    dtype = step.dtype
-    if not isinstance(dtype, dict):
-        dtype = {"others": dtype}
-    wrong = {kind for key, kind in dtype.items() if _of_images(key)} - {None, *_EXACT}
+    found = entries_of_images(step.dtype) if isinstance(step.dtype, dict) else [step.dtype]
+    wrong = [dtype for dtype in found if dtype not in (None, *_EXACT)]
     if wrong:
         raise unsupported(
             step,
@@ -35,10 +33,6 @@ def to_dtype(step: Any) -> Augmentation:
             "convert to torch.float32 with scale=True before all other steps",
         )
     return NOTHING
-
-
-def _of_images(key: Any) -> bool:
-    return key == "others" or getattr(key, "__name__", "") in ("Tensor", "Image")
 
 
 def classification(step: Any) -> Augmentation:

@@ -12,11 +12,6 @@ from augmoments.operators.warp import Fill
 _PILLOW = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
 
 
-def name_of(step: object) -> str:
-    """The step's class."""
-    return type(step).__name__
-
-
 def is_first_version(step: object) -> bool:
     """Whether the step is one of ``torchvision.transforms`` and not of its successor v2."""
     return ".v2" not in type(step).__module__
@@ -53,16 +48,22 @@ def outside(step: Any) -> dict[str, Any]:
 
 
 def _of_images(step: Any, values: dict[Any, Any]) -> Any:
-    found = [v for key, v in values.items() if key is torch.Tensor or _is_image(key)]
-    if not found and "others" in values:
-        return values["others"]
-    if not found or any(value != found[0] for value in found):
+    found = entries_of_images(values)
+    if len(found) != 1:
         raise unsupported(
             step,
-            f"fill={values!r} has {'no' if not found else 'two'} values for images",
+            f"fill={values!r} has {'several values' if found else 'no value'} for images",
             "give one number, one a channel, or a dictionary with tv_tensors.Image",
         )
     return found[0]
+
+
+def entries_of_images(values: dict[Any, Any]) -> list[Any]:
+    """The different entries of a dictionary by types that can be those of images."""
+    named = [value for key, value in values.items() if key is torch.Tensor or _is_image(key)]
+    if not named and "others" in values:
+        return [values["others"]]
+    return [value for i, value in enumerate(named) if value not in named[:i]]
 
 
 def _is_image(key: Any) -> bool:
