@@ -227,14 +227,13 @@ class TestFromPython:
         clamped = am.ColorJitter(brightness=0.2)
         large = replace(digits, images=torch.zeros(1, 1, 60, 60), labels=torch.zeros(1).long())
         two = replace(large, images=torch.zeros(2, 1, 60, 60), labels=torch.arange(2))
-        many = replace(
-            digits, images=digits.images.repeat(2, 1, 1, 1), labels=digits.labels.repeat(2)
-        )
+        heavy = am.Compose([am.RandomCrop(2), clamped, am.RandomErasing(1.0, value="random")])
+        few = replace(two, labels=torch.arange(2), images=torch.zeros(2, 1, 200, 200))
         for dataset, policy, reason in (
             (replace(digits, labels=None), POLICY, "no labels"),
             (large, POLICY, "one class"),
             (two, POLICY, "too large"),
-            (many, clamped, "image by image"),
+            (few, heavy, "image by image"),
         ):
             assert reason in with_ridge_if_quick(dataset, policy).no_judge_because
 

@@ -160,7 +160,7 @@ class _Joint(Elementary):
         return Independent((angle, x, y, *others))
 
     def resolved(self, shape: Shape) -> tuple[Augmentation, ...]:
-        """Shifts by whole pixels crop a wider result: a finite law, apart from the other numbers."""
+        """Shifts by whole pixels crop a wider result: a finite law, apart from the others."""
         angle, x, y, *others = self.law_for(shape).laws
         margin = tuple(int(max(law.support)) for law in (x, y))
         if not any(margin):

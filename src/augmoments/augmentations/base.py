@@ -94,6 +94,11 @@ class Augmentation(ABC):
     def mirrors(self) -> bool:
         """Whether mirroring the input just mirrors the output, as far as its law goes."""
 
+    @property
+    def couples(self) -> bool:
+        """Whether one draw is for a whole batch, whose images it blends with each other."""
+        return False
+
     @abstractmethod
     def apply(self, images: Tensor, theta: Tensor) -> Tensor:
         """Apply draw ``theta[i]`` ``(B, P)`` to the images ``images[i]`` ``(B, n, C, H, W)``."""
@@ -207,8 +212,15 @@ class Augmentation(ABC):
         batch = check_images(images, value_range=None)
         shape: Shape = tuple(batch.shape[1:])  # type: ignore[assignment]
         self.output_shape(shape)
-        out = self.apply(batch[:, None], self.draw(shape, len(batch), generator))[:, 0]
+        out = self._sampled(batch, generator)
         return out.reshape(*images.shape[:-3], *out.shape[1:])
+
+    def _sampled(self, batch: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Augmented images ``(N, C', H', W')`` for a batch that has been checked."""
+        shape: Shape = tuple(batch.shape[1:])  # type: ignore[assignment]
+        if self.couples:
+            return self.apply(batch[None], self.draw(shape, 1, generator))[0]
+        return self.apply(batch[:, None], self.draw(shape, len(batch), generator))[:, 0]
 
 
 class Elementary(Augmentation):
@@ -337,6 +349,17 @@ class Sequence(Augmentation):
     @property
     def mirrors(self) -> bool:
         return all(step.mirrors for step in self.steps)
+
+    @property
+    def couples(self) -> bool:
+        return any(step.couples for step in self.steps)
+
+    def _sampled(self, batch: Tensor, generator: torch.Generator | None) -> Tensor:
+        if not self.couples:
+            return super()._sampled(batch, generator)
+        for step in self.steps:
+            batch = step._sampled(batch, generator)
+        return batch
 
     def apply(self, images: Tensor, theta: Tensor) -> Tensor:
         return self._through(self.steps, images, theta)[0]

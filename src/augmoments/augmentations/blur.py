@@ -12,9 +12,9 @@ from augmoments.augmentations.base import Elementary
 from augmoments.augmentations.crops import pair
 from augmoments.errors import LawError
 from augmoments.laws import ContinuousLaw, Law, LawLike, as_law
+from augmoments.operators.averages import expected_blur
 from augmoments.operators.base import Shape
 from augmoments.operators.blur import Blur
-from augmoments.operators.averages import expected_blur
 from augmoments.operators.kronecker import KroneckerSum
 
 _expected_blur = lru_cache(maxsize=8)(expected_blur)

@@ -21,7 +21,7 @@ from augmoments.augmentations.base import (
     require_affine,
 )
 from augmoments.augmentations.explanation import Row
-from augmoments.errors import InputTypeError, LawError, PolicyError
+from augmoments.errors import InputTypeError, LawError
 from augmoments.laws import Discrete, Law, LawLike, Uniform, as_law, bernoulli
 from augmoments.operators.base import Operator, Shape
 from augmoments.operators.choose import Action, choose

@@ -91,6 +91,10 @@ class RandomApply(Augmentation):
         return self.inner.affine
 
     @property
+    def couples(self) -> bool:
+        return self.inner.couples
+
+    @property
     def mirrors(self) -> bool:
         return self.inner.mirrors
 
@@ -132,8 +136,8 @@ class RandomApply(Augmentation):
         found = self.inner.output_shape(shape)
         if found != shape and self.p < 1:
             raise PolicyError(
-                f"RandomApply: with probability {1 - self.p:g} images keep their shape {shape}, else "
-                f"they come out with shape {found}; all draws must give one shape."
+                f"RandomApply: with probability {1 - self.p:g} images keep their shape {shape}, "
+                f"else they come out with shape {found}; all draws must give one shape."
             )
         return found
 
@@ -188,6 +192,10 @@ class RandomChoice(Augmentation):
     @property
     def affine(self) -> bool:
         return all(branch.affine for branch in self.branches)
+
+    @property
+    def couples(self) -> bool:
+        return any(branch.couples for branch in self.branches)
 
     @property
     def mirrors(self) -> bool:

@@ -15,8 +15,8 @@ from augmoments.laws.boxes import BoxLaw
 from augmoments.laws.crops import resized_crop_law
 from augmoments.laws.independent import Independent
 from augmoments.operators import crop, resize
-from augmoments.operators.base import Operator, Shape
 from augmoments.operators.averages import expected_crop, expected_crop_resize
+from augmoments.operators.base import Operator, Shape
 from augmoments.operators.interpolation import Interpolation
 from augmoments.operators.kronecker import KroneckerSum
 from augmoments.operators.warp import Fill, Resampling

@@ -91,24 +91,14 @@ class Mixing(Augmentation):
             self._refuse()
         return self.blend(images, images.roll(1, 1), theta)
 
-    def __call__(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Mix a batch, with one draw for all of it.
-
-        Args:
-            images: ``(N, C, H, W)``, floating point; a single image ``(C, H, W)`` stays as it is.
-            generator: Source of randomness on the CPU; PyTorch's default one if omitted.
-
-        Returns:
-            The mixed images, same dtype and device.
-        """
-        batch = check_images(images, value_range=None)
-        theta = self.draw(_shape(batch), 1, generator)
-        return self.apply(batch[None], theta)[0].reshape(images.shape)
+    @property
+    def couples(self) -> bool:
+        return True
 
     def mix(
         self, images: Tensor, labels: Tensor, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Mix a batch and its labels, as :meth:`__call__` does with images alone.
+        """Mix a batch and its labels, as a call does with images alone.
 
         Args:
             images: ``(N, C, H, W)``.

@@ -36,7 +36,7 @@ class GaussianNoise(Elementary):
     Example:
         >>> import torch, augmoments as am
         >>> am.moments(torch.zeros(1, 1, 1, 2), am.GaussianNoise(sigma=0.5)).mean
-        tensor([[[[0.1780, 0.1780]]]])
+        tensor([[[[0.1952, 0.1952]]]])
 
     Reference:
         ``torchvision.transforms.v2.GaussianNoise``.

@@ -112,7 +112,7 @@ class Covariance:
         return self.noise.flatten(1).sqrt().diag_embed()
 
     def projected_root(self, rows: Tensor) -> Tensor:
-        """Columns ``(N, J, K)``, ``P`` with ``P^T P = W V W^T`` for ``W`` ``(K, D)`` or ``(N, K, D)``."""
+        """``P`` ``(N, J, K)`` with ``P^T P = W V W^T``, for ``W`` ``(K, D)`` or ``(N, K, D)``."""
         moved = self._flat @ rows.mT
         if self.noise is None:
             return moved
@@ -159,7 +159,7 @@ class Covariance:
         return Eigenpairs(values.clamp_min(0).to(flat.dtype), images.to(flat.dtype))
 
     def _eigh_with_noise(self, k: int) -> Eigenpairs:
-        """Eigenpairs of the whole matrix: directly if it is small or all are wanted, else Lanczos."""
+        """Eigenpairs of the whole matrix: directly if small or most are wanted, else by Lanczos."""
         count, size, _ = self.shape
         images = (count, k, *self.factor.shape[2:])
         if size <= _SMALL or k > size // 4:

@@ -48,6 +48,10 @@ class LabelMoments:
     covariance: Tensor
     cross: Tensor
 
+    def select(self, index: Tensor | slice) -> LabelMoments:
+        """Those of some of the images."""
+        return LabelMoments(self.mean[index], self.covariance[index], self.cross[index])
+
     def through(self, operator: ExpectedOperator) -> LabelMoments:
         """The same once y has passed independent affine steps with the average ``operator``."""
         count, classes = self.mean.shape

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from augmoments.adapters import Policy, as_policy
 from augmoments.augmentations.base import Augmentation
+from augmoments.calculus.blend import most_columns
 from augmoments.calculus.covariance import Covariance
+from augmoments.calculus.mixing import LabelMoments, MixedPlan
 from augmoments.calculus.plan import Plan
 from augmoments.calculus.solution import Errors, Solution
 from augmoments.calculus.solve import solve
@@ -39,6 +41,8 @@ class Moments:
         error: Relative error bounds of both.
         tol: What was asked for.
         nodes: Evaluations of the policy an image.
+        targets: Moments of mixed labels: ``mean`` ``(N, K)``, ``covariance`` ``(N, K, K)`` and
+            ``cross`` ``E[y x^T]`` ``(N, K, C, H, W)``; ``None`` if no targets were given.
     """
 
     mean: Float[Tensor, "N C H W"]
@@ -48,6 +52,7 @@ class Moments:
     error: Errors
     tol: float
     nodes: int
+    targets: LabelMoments | None = None
 
     @property
     def converged(self) -> bool:
@@ -63,6 +68,7 @@ class Moments:
             mean=self.mean[index],
             covariance=self.covariance[index],
             error=self.error.select(index),
+            targets=None if self.targets is None else self.targets.select(index),
         )
 
     def check_given(self, images: Tensor, policy: Augmentation) -> None:
@@ -93,6 +99,7 @@ def moments(
     policy: Policy,
     tol: float = 1e-3,
     *,
+    targets: Tensor | None = None,
     seed: int = 0,
     max_nodes: int = 4096,
     max_memory: float | None = None,
@@ -114,6 +121,8 @@ def moments(
             :func:`augmoments.as_policy`).
         tol: Relative error asked for, in Euclidean norm for the mean and in Frobenius norm for
             the covariance. If ``max_nodes`` do not reach it, ``error`` says how far it got.
+        targets: Class indices ``(N,)`` or probabilities ``(N, K)``, for policies that mix the
+            labels of a batch with its images (MixUp, CutMix); the result has their moments.
         seed: Seed of the scrambling; the same seed gives the same answer.
         max_nodes: Most evaluations of the policy an image and stage; finite laws of up to as many
             outcomes are enumerated.
@@ -149,23 +158,36 @@ def moments(
     half = batch.dtype in (torch.float16, torch.bfloat16)
     work = batch.float() if half else batch
     memory = _allowed(max_memory)
-    plan = Plan.of(policy, shape, seed, max_nodes, memory / work.element_size())
+    limits = seed, max_nodes, memory / work.element_size()
+    mixed = MixedPlan.of(policy, shape, *limits)
+    if targets is not None and mixed is None:
+        raise InputError(
+            "targets are for policies that mix labels (MixUp, CutMix); leave them out."
+        )
+    plan = Plan.of(policy, shape, *limits) if mixed is None else mixed.before
     parts: list[Solution] = []
-    for chunk in work.split(_images_at_once(work, plan, memory)):
-        part = solve(chunk, plan, tol)
+    chunks = torch.arange(len(work)).split(_images_at_once(work, plan, memory))
+    for index in chunks:
+        part = solve(work[index], plan, tol if mixed is None else tol / 2)
         if len(work) * part.state.factor[0].nbytes > memory / 2:
             part = replace(part, state=part.state.compress())
         parts.append(part)
         if progress is not None:
             progress(sum(len(part.state.mean) for part in parts), len(work))
+    labels = None
+    if mixed is not None:
+        before = Solution.gather(len(work), list(zip(chunks, parts, strict=True)))
+        parts = [mixed.solve(before, tol / 2)]
+        if targets is not None:
+            labels = mixed.label_moments(targets, before.state.mean)
     floor = rounding(batch.dtype, max(shape[1:]))
     return Moments(
         mean=torch.cat([part.state.mean for part in parts]).to(batch.dtype),
         covariance=Covariance(
             _stack([part.state.factor for part in parts]), _noise([part.state for part in parts])
         ).to(batch.dtype),
-        method=plan.method,
-        mean_method=plan.mean_method,
+        method=(mixed or plan).method,
+        mean_method=(mixed or plan).mean_method,
         error=Errors(
             torch.cat([part.errors.mean for part in parts]) + floor,
             torch.cat([part.errors.covariance + _cancelled(part) for part in parts]) + 2 * floor,
@@ -173,6 +195,7 @@ def moments(
         ),
         tol=tol,
         nodes=max(part.nodes for part in parts),
+        targets=labels,
     )
 
 
@@ -204,7 +227,7 @@ def _images_at_once(images: Tensor, plan: Plan, memory: float) -> int:
     columns = len(plan.nodes.nodes(2)) if plan.nodes else 0
     widest = max(columns, 1)
     for leaf in leaves(plan.rule(64)):
-        columns = len(leaf) * (min(columns, size) + 1)
+        columns = most_columns(leaf, columns, size)
         widest = max(widest, columns)
     needed = 3 * widest * size * images.element_size()
     return max(1, int(min(_BYTES_AT_ONCE, memory) // needed))

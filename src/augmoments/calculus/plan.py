@@ -9,6 +9,7 @@ from math import prod
 
 from augmoments.augmentations.base import Augmentation, Chain
 from augmoments.augmentations.geometric import RandomHorizontalFlip, RandomVerticalFlip
+from augmoments.calculus.blend import most_columns
 from augmoments.calculus.expected_operator import ExpectedOperator, average, has_exact_mean
 from augmoments.calculus.nodes import NodeFamily
 from augmoments.errors import NotEnoughMemoryError, PolicyError
@@ -171,7 +172,7 @@ def _widest(parts: Sequence[Augmentation], shapes: Sequence[Shape], random: bool
     for part, shape in zip(parts, shapes, strict=True):
         size = prod(shape)
         for leaf in leaves(part.rule(shape, _FIRST_NODES)):
-            columns = len(leaf) * (min(columns, size) + 1)
+            columns = most_columns(leaf, columns, size)
             widest = max(widest, columns * size)
     return widest
 

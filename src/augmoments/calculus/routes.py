@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from augmoments.augmentations.base import Augmentation, Chain
 from augmoments.augmentations.explanation import Row
-
 from augmoments.calculus.plan import Plan, shapes_along
 from augmoments.laws.joint import Seed
 from augmoments.operators.base import Shape
 from augmoments.rules import leaves
 
 _MAX_NODES = 4096  # of moments(), by default
+_BUDGET = 2**28  # values that one image may take in all
 _LEVEL = 2  # from which on nodes that are not replicated tell their error
 _NODES = 64  # of one parameter at that level
 

@@ -20,11 +20,13 @@ from typing import Any, Self, TypeVar
 import torch
 from torch import Tensor
 
+from augmoments.calculus.blend import Weighted, weighted_factor
 from augmoments.calculus.covariance import Covariance
 from augmoments.calculus.expected_operator import average
 from augmoments.checks import check_memory
 from augmoments.estimate import rounding
 from augmoments.operators.base import Shape
+from augmoments.operators.fields import FieldExpansion
 from augmoments.rules import Mixture, Product, QuadraticRule, Rule
 
 _BYTES_AT_ONCE = 256 * 2**20
@@ -85,6 +87,8 @@ class FactorState(State):
         return Covariance(self.factor, self.noise)
 
     def through(self, rule: QuadraticRule) -> FactorState:
+        if isinstance(rule.operator, FieldExpansion):
+            return self._blended(rule, rule.operator)
         moved = rule.columns(self.mean)
         parts = [rule.spread(moved).transpose(0, 1)]
         before = self if rule.keeps_noise else self._noise_as_columns()
@@ -100,10 +104,21 @@ class FactorState(State):
         noise = None
         if before.noise is not None:
             noise = rule.rooted(rule.linear_columns(before.noise.sqrt())).square().sum(0)
-        if rule.noise is not None:
-            added = rule.noise.to(mean).expand_as(mean)
-            noise = added if noise is None else noise + added
+        noise = _added(noise, rule.noise, mean)
         return replace(before, mean=mean, factor=torch.cat(parts, 1), noise=noise)
+
+    def _blended(self, rule: QuadraticRule, operator: FieldExpansion) -> FactorState:
+        """Through a blend with a constant, with random weights pixel by pixel."""
+        before = self.compress()
+        kept = operator.kept.to(self.mean)
+        gap = operator.fill_like(self.mean) - self.mean
+        terms = [Weighted(gap[:, None], kept[1:])]
+        if before.factor.shape[1]:
+            terms.append(Weighted(before.factor, kept))
+        mean = average(rule, _shape(self.mean)).apply(self.mean)
+        noise = None if self.noise is None else kept.square().sum(0) * self.noise
+        noise = _added(noise, rule.noise, mean)
+        return replace(before, mean=mean, factor=weighted_factor(terms), noise=noise)
 
     def _noise_as_columns(self) -> FactorState:
         """The same with a column of the factor for every value that has noise."""
@@ -175,6 +190,14 @@ class FactorState(State):
             rotation = rotation[..., :rank].to(flat.dtype)
         factor = (flat.mT @ rotation).mT.reshape(-1, rank, *self.factor.shape[2:])
         return replace(self, factor=factor, loss=self.loss + dropped.to(self.loss.dtype))
+
+
+def _added(noise: Tensor | None, more: Tensor | None, like: Tensor) -> Tensor | None:
+    """Variances of noise with more of it."""
+    if more is None:
+        return noise
+    found = more.to(like).expand_as(like)
+    return found if noise is None else noise + found
 
 
 def _shape(images: Tensor) -> Shape:

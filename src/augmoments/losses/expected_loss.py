@@ -136,7 +136,8 @@ def expected_loss(
     at_mean, regularizer, slack = (torch.cat([part[i] for part in parts]) for i in range(3))
     value, error, method = found.value, found.error, found.method
     if judged.quadratic:
-        value, error, method = at_mean + regularizer, slack, kinds.pop()
+        value, method = at_mean + regularizer, kinds.pop()
+        error = torch.minimum(slack, error + (value - found.value).abs())
     return LossEstimate(
         value=value,
         variance=found.variance,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf, prod
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from augmoments.adapters import Policy, as_policy
 from augmoments.augmentations.base import Augmentation
@@ -15,10 +15,13 @@ from augmoments.errors import InputError
 from augmoments.linear.ridge import AugmentedRidgeClassifier
 from augmoments.operators.base import Shape
 from augmoments.reporting.request import Judge, Subject
+from augmoments.reporting.task import spread
 
 ALPHA = 1e-3
 _MOST_PIXELS = 1024
-_MOST_IMAGES_BY_NODES = 2000
+_MOST_VALUES_BY_NODES = 2**18
+_MOST_VALUES_BY_SAMPLES = 2**14
+_FEWEST = 10  # images a class
 NO_MODEL = "no model was given."
 NO_LABELS = "the images have no labels."
 
@@ -41,10 +44,11 @@ def with_ridge(dataset: Dataset, policy: Policy, loss: str | None = None, seed: 
     if dataset.labels is None:
         raise InputError(f"{dataset.name} has no labels, so no classifier can be fitted to it.")
     fitted = AugmentedRidgeClassifier(policy, alpha=ALPHA, seed=seed)
-    fitted.fit(dataset.images, dataset.labels)
+    used = spread(len(dataset), most or len(dataset))
+    fitted.fit(dataset.images[used], dataset.labels[used])
     name = (
         f"linear classifier, ridge with alpha = {ALPHA:g}, fitted in closed form on infinitely "
-        f"many augmented versions of {len(dataset):,} images"
+        f"many augmented versions of {len(used):,} images"
     )
     targets = torch.searchsorted(torch.as_tensor(fitted.classes_), dataset.labels)
     return Subject(dataset, Judge(fitted.to_module(), name, loss or "squared_error", targets))
@@ -54,31 +58,36 @@ def with_ridge_if_quick(
     dataset: Dataset, policy: Policy, loss: str | None = None, seed: int = 0
 ) -> Subject:
     """Images with a linear classifier where that takes seconds, else without and the reason."""
-    reason = _why_not(dataset, as_policy(policy))
-    return Subject(dataset, None, reason) if reason else with_ridge(dataset, policy, loss, seed)
-
-
-def _why_not(dataset: Dataset, policy: Augmentation) -> str:
-    if dataset.labels is None:
-        return NO_LABELS
-    if len(_classes(dataset.labels)) < 2:
-        return "all images are of one class."
+    policy = as_policy(policy)
     shape: Shape = tuple(dataset.images.shape[1:])  # type: ignore[assignment]
     plan = Plan.of(policy, shape, 0, 0, inf)
+    most = len(dataset)
+    if plan.nodes is not None:
+        budget = _MOST_VALUES_BY_SAMPLES if plan.nodes.replicated else _MOST_VALUES_BY_NODES
+        most = min(most, budget // prod(shape))
+    reason = _why_not(dataset, policy, plan, most)
+    if reason:
+        return Subject(dataset, None, reason)
+    return with_ridge(dataset, policy, loss, seed, most)
+
+
+def _why_not(dataset: Dataset, policy: Augmentation, plan: Plan, most: int) -> str:
+    if dataset.labels is None:
+        return NO_LABELS
+    classes = dataset.labels.unique()
+    if len(classes) < 2:
+        return "all images are of one class."
+    shape = plan.shape
     pixels = max(prod(plan.middle), prod(policy.output_shape(shape)))
     if pixels > _MOST_PIXELS:
         return (
             f"images of {pixels:,} values are too large for a quick linear classifier; give a "
             "model (--model), or a smaller size."
         )
-    many = max(len(dataset), len(dataset) * prod(shape) / _MOST_PIXELS) > _MOST_IMAGES_BY_NODES
-    if plan.head and many:
+    used = dataset.labels[spread(len(dataset), most)]
+    if most < min(len(dataset), _FEWEST * len(classes)) or len(used.unique()) < len(classes):
         return (
-            "the policy has steps that no operator describes on average, so a linear classifier "
-            "would have to be fitted image by image; ask for it by --model ridge, or give a model."
+            f"this policy is followed image by image, and a linear classifier fitted to {most:,} "
+            "images alone would take long; ask for one by --model ridge, or give a model."
         )
     return ""
-
-
-def _classes(labels: Tensor) -> Tensor:
-    return labels.unique()
