@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import augmoments as am
-from augmoments.errors import InputError, InputTypeError, ModelError
+from augmoments.errors import InputError, InputTypeError, ModelError, PolicyError
 
 SHAPE = (1, 6, 5)
 
@@ -319,7 +319,11 @@ class Noisy(nn.Module):
         (nn.Sequential(nn.BatchNorm2d(1), nn.Flatten()), ModelError, r"0 \(BatchNorm2d\)"),
         (Noisy().eval(), ModelError, "random"),
         (nn.Identity(), ModelError, r"outputs of shape \(2, K\)"),
-        (nn.Sequential(nn.Flatten(), nn.Linear(7, 2)).eval(), ModelError, "failed on augmented images"),
+        (
+            nn.Sequential(nn.Flatten(), nn.Linear(7, 2)).eval(),
+            ModelError,
+            "failed on augmented images",
+        ),
         (lambda x: x.flatten(1) / 0, ModelError, "not finite"),
         ("resnet", InputTypeError, "callable"),
     ],
@@ -375,3 +379,202 @@ def test_bad_arguments_are_refused():
         am.expectation(lambda z: z.sum(), x, policy)
     with pytest.raises(InputError, match="k must be"):
         am.sensitivity(network(), "cross_entropy", x, torch.zeros(4, dtype=int), policy, k=0)
+
+
+class TestOtherSizes:
+    """Policies whose images come out smaller, all outcomes written out by hand."""
+
+    POLICY = am.Compose([am.RandomCrop((3, 4)), am.RandomHorizontalFlip(0.3)])
+    SHAPE = (1, 3, 4)
+
+    def outcomes(self, x):
+        windows = [x[..., i : i + 3, j : j + 4] for i in range(4) for j in range(2)]
+        for window in windows:
+            yield 0.7 / len(windows), window
+            yield 0.3 / len(windows), window.flip(-1)
+
+    def average(self, fn, x):
+        return sum(p * fn(z) for p, z in self.outcomes(x))
+
+    def test_any_function(self):
+        x, model = images(), network(shape=self.SHAPE)
+        found = am.expectation(model, x, self.POLICY)
+        assert found.method == "exact"
+        torch.testing.assert_close(found.value, self.average(model, x))
+
+    @pytest.mark.parametrize("make", [linear_model, network])
+    def test_outputs(self, make):
+        x, model = images(), make(shape=self.SHAPE)
+        found = am.output_moments(model, x, self.POLICY)
+        mean = self.average(model, x)
+        second = self.average(lambda z: model(z)[:, :, None] * model(z)[:, None], x)
+        torch.testing.assert_close(found.mean, mean, rtol=0, atol=1e-12)
+        covariance = second - mean[:, :, None] * mean[:, None]
+        torch.testing.assert_close(found.covariance, covariance, rtol=0, atol=1e-12)
+
+    @pytest.mark.parametrize("make", [linear_model, network])
+    @pytest.mark.parametrize("given", [False, True])
+    def test_losses_and_sensitivity(self, make, given):
+        x, y, model = images(), torch.tensor([0, 2, 1, 0]), make(shape=self.SHAPE)
+        m = am.moments(x, self.POLICY) if given else None
+        target = F.one_hot(y, 3).double()
+        found = am.expected_loss(model, "squared_error", x, y, self.POLICY, given=m)
+        truth = self.average(lambda z: (model(z) - target).square().sum(1), x)
+        torch.testing.assert_close(found.value, truth, rtol=0, atol=1e-11)
+        s = am.sensitivity(model, "squared_error", x, y, self.POLICY, 5, given=m)
+        assert s.saliency.shape == (4, *self.SHAPE)
+        assert s.vectors.shape == (4, 5, *self.SHAPE)
+        squares = self.average(lambda z: (model(z) - target).square().sum(1).square(), x)
+        torch.testing.assert_close(s.variance, squares - truth.square(), rtol=0, atol=1e-10)
+
+    def test_models_meet_augmented_images(self):
+        x, y = images(), torch.tensor([0, 2, 1, 0])
+        for model in (linear_model(), network()):
+            with pytest.raises(ModelError, match=r"augmented images of shape \(2, 1, 3, 4\)"):
+                am.expected_loss(model, "squared_error", x, y, self.POLICY)
+            with pytest.raises(ModelError, match="augmented images of shape"):
+                am.output_moments(model, x, self.POLICY)
+
+    def test_given_moments_of_another_size_are_refused(self):
+        x, y = images(), torch.tensor([0, 2, 1, 0])
+        other = am.moments(x, am.RandomHorizontalFlip())
+        for function in (am.expected_loss, am.sensitivity):
+            with pytest.raises(InputError, match=r"come out with shape \(4, 1, 3, 4\)"):
+                function(network(shape=self.SHAPE), "squared_error", x, y, self.POLICY, given=other)
+
+    def test_images_that_are_too_small_are_refused(self):
+        x, y = images(shape=(1, 2, 4)), torch.tensor([0, 2, 1, 0])
+        with pytest.raises(PolicyError):
+            am.expected_loss(network(shape=self.SHAPE), "squared_error", x, y, self.POLICY)
+
+    def test_channels(self):
+        """A step that takes the mean of the channels."""
+        transforms = pytest.importorskip("torchvision.transforms.v2")
+        x, model = images(shape=(3, 4, 4)), network(shape=(1, 4, 4))
+        found = am.output_moments(model, x, transforms.Grayscale(1))
+        weights = torch.tensor([0.2989, 0.587, 0.114], dtype=torch.float64)
+        gray = torch.einsum("c,nchw->nhw", weights, x)[:, None]
+        torch.testing.assert_close(found.mean, model(gray).detach(), rtol=0, atol=1e-12)
+
+
+class TestNoise:
+    """Noise of standard deviation s without clipping adds s^2 to the diagonal."""
+
+    POLICY = am.Compose([am.RandomHorizontalFlip(), am.GaussianNoise(0.05, 0.3, clip=False)])
+
+    def test_squared_error_of_a_linear_model_is_exact(self):
+        x, y, model = images(), torch.tensor([0, 2, 1, 0]), linear_model()
+        found = am.expected_loss(model, "squared_error", x, y, self.POLICY)
+        weight, target = model[1].weight.detach(), F.one_hot(y, 3).double()
+        with torch.no_grad():
+            parts = [(model(z + 0.05) - target).square().sum(1) for z in (x, x.flip(-1))]
+        assert found.method == "exact"
+        truth = (parts[0] + parts[1]) / 2 + 0.3**2 * weight.square().sum()
+        torch.testing.assert_close(found.value, truth, rtol=0, atol=1e-11)
+        assert found.variance_method == "monte-carlo"
+
+    def test_outputs_of_a_linear_model(self):
+        x, model = images(), linear_model()
+        found = am.output_moments(model, x, self.POLICY)
+        weight = model[1].weight.detach()
+        gap = (x - x.flip(-1)).flatten(1) @ weight.T / 2
+        truth = gap[:, :, None] * gap[:, None] + 0.3**2 * weight @ weight.T
+        torch.testing.assert_close(found.covariance.detach(), truth, rtol=0, atol=1e-11)
+
+    def test_sensitivity_along_noise_is_isotropic(self):
+        x, y, model = images(), torch.tensor([0, 2, 1, 0]), network()
+        s = am.sensitivity(model, "cross_entropy", x, y, am.GaussianNoise(0.0, 0.2, clip=False))
+        ones = torch.ones(4, dtype=torch.float64)
+        torch.testing.assert_close(s.ratio, ones)
+        torch.testing.assert_close(s.isotropic, ones)
+        torch.testing.assert_close(s.spectrum, torch.full_like(s.spectrum, 0.04))
+        power = s.saliency.flatten(1).square().sum(1)
+        torch.testing.assert_close(s.linearized_variance, 0.04 * power)
+
+    def test_a_network_by_samples_holds_its_error(self):
+        """Against 200,000 plain draws, in standard errors of these."""
+        x, y, model = images(2), torch.tensor([0, 2]), network()
+        found = am.expected_loss(model, "cross_entropy", x, y, self.POLICY, max_nodes=8192)
+        generator = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            for n in range(2):
+                draws = self.POLICY(x[n].expand(200_000, *SHAPE), generator)
+                losses = F.cross_entropy(model(draws), y[n].expand(len(draws)), reduction="none")
+                spread = float(losses.std()) / len(draws) ** 0.5
+                gap = abs(float(found.value[n] - losses.mean()))
+                assert gap <= float(found.error[n]) + 4 * spread
+
+
+def test_the_loss_of_a_linear_model_is_known_better_than_the_moments():
+    """The covariance by quasi-Monte Carlo is rough, but the loss is one number."""
+    policy = am.Compose(
+        [am.RandomRotation(30, "bilinear"), am.RandomResizedCrop(4), am.ColorJitter(0.3)]
+    )
+    x, y, model = images(shape=(1, 7, 8)), torch.tensor([0, 2, 1, 0]), linear_model(shape=(1, 4, 4))
+    found = am.expected_loss(model, "squared_error", x, y, policy, 1e-2, max_nodes=1024)
+    truth = am.expected_loss(model, "squared_error", x, y, policy, 1e-5, max_nodes=2**15, seed=9)
+    assert (found.error < 0.1 * found.value).all()
+    assert ((found.value - truth.value).abs() <= found.error + truth.error).all()
+    torch.testing.assert_close(found.residual, torch.zeros_like(found.residual))
+
+
+def pipelines():
+    """The same steps in three libraries."""
+    transforms = pytest.importorskip("torchvision.transforms.v2")
+    kornia = pytest.importorskip("kornia.augmentation")
+    albumentations = pytest.importorskip("albumentations")
+    return {
+        "torchvision": transforms.Compose(
+            [transforms.CenterCrop(4), transforms.RandomHorizontalFlip(0.3)]
+        ),
+        "kornia": nn.Sequential(kornia.CenterCrop(4), kornia.RandomHorizontalFlip(p=0.3)),
+        "albumentations": albumentations.Compose(
+            [albumentations.CenterCrop(4, 4), albumentations.HorizontalFlip(p=0.3)]
+        ),
+    }
+
+
+@pytest.mark.parametrize("library", ["torchvision", "kornia", "albumentations"])
+def test_pipelines_are_taken_as_they_are(library):
+    pipeline, meant = (
+        pipelines()[library],
+        am.Compose([am.CenterCrop(4), am.RandomHorizontalFlip(0.3)]),
+    )
+    x, y, model = images(shape=(1, 6, 6)), torch.tensor([0, 2, 1, 0]), network(shape=(1, 4, 4))
+
+    def run(policy):
+        loss = am.expected_loss(model, "cross_entropy", x, y, policy)
+        sensitivity = am.sensitivity(model, "cross_entropy", x, y, policy, 3)
+        outputs = am.output_moments(model, x, policy)
+        function = am.expectation(lambda z: z.flatten(1).exp(), x, policy)
+        return (
+            loss.value,
+            loss.variance,
+            loss.regularizer,
+            sensitivity.linearized_variance,
+            outputs.covariance,
+            function.value,
+            am.samples_needed(x, policy).first,
+            am.samples_needed(x, policy, "covariance").second,
+            am.samples_needed(
+                x, policy, "loss", model=model, loss="cross_entropy", targets=y
+            ).first,
+        )
+
+    for got, want in zip(run(pipeline), run(meant), strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-6, atol=1e-9)
+
+
+def test_what_is_no_policy_is_refused():
+    x, y, model = images(), torch.tensor([0, 2, 1, 0]), network()
+    for call in (
+        lambda p: am.expectation(model, x, p),
+        lambda p: am.output_moments(model, x, p),
+        lambda p: am.expected_loss(model, "cross_entropy", x, y, p),
+        lambda p: am.sensitivity(model, "cross_entropy", x, y, p),
+        lambda p: am.samples_needed(x, p),
+        lambda p: am.DatasetMoments(p),
+        lambda p: am.AugmentedRidge(p).fit(x, y),
+    ):
+        with pytest.raises(InputTypeError, match="a policy is an augmentation"):
+            call(nn.ReLU())

@@ -178,8 +178,9 @@ class _Joint(Elementary):
         return "RandomAffine"
 
 
-def _from_zero(law: Discrete) -> Discrete:
-    """A symmetric law, moved up until it begins at 0."""
+def _from_zero(law: Law) -> Discrete:
+    """A symmetric finite law, moved up until it begins at 0."""
+    assert isinstance(law, Discrete)
     return Discrete([value - min(law.values) for value in law.values], law.probabilities)
 
 

@@ -12,7 +12,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from math import inf, prod
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -34,7 +33,8 @@ _WHY = {
 }
 
 
-class Parameter(NamedTuple):
+@dataclass(frozen=True)
+class Parameter:
     """What a policy draws at one place, and where the action is a polynomial in it, if known."""
 
     law: Law | JointLaw

@@ -40,7 +40,7 @@ class GaussianBlur(Elementary):
     Example:
         >>> import torch, augmoments as am
         >>> am.GaussianBlur(3, sigma=1.0)(torch.eye(3)[None])[0, 1]
-        tensor([0.2725, 0.3595, 0.2725])
+        tensor([0.3715, 0.3544, 0.3715])
 
     Reference:
         ``torchvision.transforms.v2.GaussianBlur``.

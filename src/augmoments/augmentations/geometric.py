@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from augmoments.augmentations.base import Augmentation, Elementary, Sequence, Step
 from augmoments.errors import LawError, PolicyError
 from augmoments.laws import Law, LawLike, as_law, bernoulli
+from augmoments.laws.joint import JointLaw
 from augmoments.operators.base import Operator
 from augmoments.operators.flip import Flip
 from augmoments.operators.warp import Axis, Fill, Resampling, Rotation, Shear, Translation, Zoom
@@ -160,7 +161,7 @@ class RandomZoom(Sequence):
                 'y; use fill=0 or border="zeros".'
             )
         for step in self.steps:
-            low, high = step.drawn.support
+            low, high = _support(step.drawn)
             if low <= 0:
                 raise LawError(
                     f"RandomZoom: factors must be positive, these reach from {low:g} to {high:g}."
@@ -281,6 +282,11 @@ class RandomVerticalFlip(_RandomFlip):
 
     axis = "y"
     p: float = 0.5
+
+
+def _support(law: Law | JointLaw | None) -> tuple[float, float]:
+    assert isinstance(law, Law)
+    return law.support
 
 
 def _resampling(augmentation: Any) -> Resampling:

@@ -69,7 +69,7 @@ class NodeFamily:
         self.shape = shape
         self.seed = seed
         self.parameters = policy.parameters(shape)
-        self.method = self._choose(max_nodes)
+        self.method: Method = self._choose(max_nodes)
 
     def _choose(self, most: int) -> Method:
         if self.policy.outcomes(self.shape) <= most:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -31,7 +31,7 @@ class Affine(Projective):
 
     resampling: Resampling
     centre: tuple[float, float] | None = None
-    margin: tuple[int, int] = (0, 0)
+    margin: tuple[int, int] = field(default=(0, 0), kw_only=True)
 
     @property
     def parameter(self) -> str:

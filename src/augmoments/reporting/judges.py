@@ -19,7 +19,7 @@ from augmoments.reporting.task import spread
 
 ALPHA = 1e-3
 _MOST_PIXELS = 1024
-_MOST_VALUES_BY_NODES = 2**18
+_MOST_VALUES_BY_NODES = 2**16
 _MOST_VALUES_BY_SAMPLES = 2**14
 _FEWEST = 10  # images a class
 NO_MODEL = "no model was given."
@@ -33,10 +33,23 @@ def with_model(dataset: Dataset, model: nn.Module, name: str, loss: str | None =
     return Subject(dataset, Judge(model, name, loss or "cross_entropy", dataset.labels))
 
 
-def with_ridge(dataset: Dataset, policy: Policy, loss: str | None = None, seed: int = 0) -> Subject:
+def with_ridge(
+    dataset: Dataset,
+    policy: Policy,
+    loss: str | None = None,
+    seed: int = 0,
+    most: int | None = None,
+) -> Subject:
     """Images with a linear classifier, fitted in closed form on all their augmented versions.
 
     Its loss is the squared error by default, of which everything is known in closed form.
+
+    Args:
+        dataset: The images and their labels.
+        policy: An augmentation, or a pipeline of torchvision, kornia or albumentations.
+        loss: ``"cross_entropy"`` or ``"squared_error"``.
+        seed: Seed of scrambled nodes.
+        most: Fit to as many images at most, evenly spread; to all of them by default.
 
     Raises:
         InputError: There are no labels, or one class alone.
@@ -87,7 +100,7 @@ def _why_not(dataset: Dataset, policy: Augmentation, plan: Plan, most: int) -> s
     used = dataset.labels[spread(len(dataset), most)]
     if most < min(len(dataset), _FEWEST * len(classes)) or len(used.unique()) < len(classes):
         return (
-            f"this policy is followed image by image, and a linear classifier fitted to {most:,} "
-            "images alone would take long; ask for one by --model ridge, or give a model."
+            "this policy has to be followed image by image, so that a linear classifier takes long "
+            "to fit; ask for one by --model ridge, or give a model."
         )
     return ""

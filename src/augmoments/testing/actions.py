@@ -98,7 +98,8 @@ def check_pieces(
         reaching = images if shape == shape_of(images) else random_images(shape, seed)
         parameters = part.parameters(shape)
         columns = np.cumsum([0, *(parameter.width for parameter in parameters)]).tolist()
-        for column, (law, pieces) in zip(columns, parameters, strict=False):
+        for column, parameter in zip(columns, parameters, strict=False):
+            law, pieces = parameter.law, parameter.pieces
             if pieces is None or not isinstance(law, ContinuousLaw):
                 continue
             low, high = law.support
