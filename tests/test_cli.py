@@ -87,6 +87,18 @@ class TestQuantify:
         assert subject["loss"]["value"] == pytest.approx(loss.value.tolist(), rel=1e-5)
         assert subject["labels"] == used.tolist()
 
+    def test_a_policy_that_changes_the_size(self, here):
+        (here / "crop.yaml").write_text("[{RandomCrop: 6}, {GaussianNoise: {clip: false}}]")
+        done = run("quantify", "-i", "digits", "-p", "crop.yaml", "--limit", 3)
+        assert done.exit_code == 0, done.output
+        assert "digits: 3 of 1,797 images of 1 × 8 × 8, augmented to 1 × 6 × 6" in done.stdout
+        assert "expected loss" in done.stdout
+        results = json.loads((here / "augmoments-report/results.json").read_text())
+        assert results["policy"] == [
+            {"RandomCrop": {"size": 6}},
+            {"GaussianNoise": {"clip": False}},
+        ]
+
     def test_json_is_all_that_standard_output_has(self, here):
         done = run("quantify", "-i", "photo:camera", "--size", 8, "-p", "flip.yaml", "--json")
         assert done.exit_code == 0, done.output
@@ -241,9 +253,9 @@ class TestRefusals:
         assert done.exit_code == Exit.BAD_USAGE
         assert "has 1 MB left" in done.stderr
 
-    def test_not_enough_memory(self, here, monkeypatch):
+    def test_not_enough_memory(self, pictures, monkeypatch):
         monkeypatch.setattr("augmoments.checks.available_memory", lambda: 1000)
-        done = run("quantify", "-i", "photo:camera", "--size", 64, "-p", "flip.yaml")
+        done = run("quantify", "-i", pictures, "-p", "flip.yaml")
         assert done.exit_code == Exit.NO_MEMORY, done.output
         assert "available" in done.stderr
 

@@ -4,9 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 import augmoments as am
+from augmoments.augmentations.base import Augmentation
 from augmoments.config import (
     load_policy,
     load_quantify_config,
@@ -14,6 +16,7 @@ from augmoments.config import (
     policy_to_dict,
     quantify_config_from,
 )
+from augmoments.config.steps import STEPS
 from augmoments.errors import ConfigError, PolicyError
 from augmoments.reporting import SCHEMA, results
 
@@ -48,6 +51,53 @@ EVERYTHING = am.Compose(
         am.Normalize((0.5, 0.4, 0.3), 0.25),
     ]
 )
+
+STEPS_TO_WRITE = [
+    *EVERYTHING.steps,
+    MEANT,
+    am.RandomApply([am.RandomGrayscale()], 0.2),
+    am.RandomAffine(10),
+    am.RandomAffine((-5, 10), (0.1, 0.2), (0.8, 1.2), 5, "bilinear", 0.5, (1.0, 2.0)),
+    am.RandomAffine(am.Normal(0, 3), shear=(am.Uniform(-1, 2), am.Discrete([0, 1]))),
+    am.RandomAffine(0, scale=am.LogUniform(0.5, 2), border="torchvision"),
+    am.RandomPerspective(0.3, 0.7, "nearest", (0.1, 0.2, 0.3)),
+    am.ElasticTransform((20.0, 30.0), 4.0, fill=0.5),
+    am.RandomResizedCrop(16),
+    am.RandomResizedCrop((16, 12), (0.2, 0.9), (0.5, 2.0), "bicubic", None),
+    am.RandomResizedCrop(8, interpolation="nearest", antialias=False),
+    am.RandomCrop((4, 5), (1, 2, 3, 4), True, (0.1, 0.2, 0.3), "constant"),
+    am.RandomCrop(4, padding=2, padding_mode="reflect"),
+    am.CenterCrop((3, 4)),
+    am.Pad((1, 2), 0.5),
+    am.Pad(1, None, "edge"),
+    am.Resize(8, "nearest-exact"),
+    am.Resize(8, max_size=12, antialias=False),
+    am.GaussianBlur((3, 5), am.Triangular(0.1, 2.0)),
+    am.GaussianBlur(3),
+    am.GaussianNoise(0.1, (0.1, 0.2), clip=False),
+    am.GaussianNoise(),
+    am.RandomErasing(0.3, (0.1, 0.2), (0.5, 2.0), "random"),
+    am.RandomErasing(value=(0.1, 0.2, 0.3)),
+    am.RandomInvert(),
+    am.RandomSolarize(0.5, 0.2),
+    am.RandomPosterize(3),
+    am.RandomAutocontrast(0.1),
+    am.RandomEqualize(),
+    am.RandomAdjustSharpness(2.0, 0.3),
+    am.ColorJitter(hue=am.Uniform(-0.1, 0.2)),
+    am.RandAugment(3, 7, 11, "bilinear", 0.5),
+    am.TrivialAugmentWide(fill=(0.1, 0.2, 0.3)),
+    am.AutoAugment("svhn"),
+    am.AugMix(2, all_ops=False, alpha=0.5),
+    am.ToDtype(torch.float32, scale=True),
+    am.ToDtype(torch.bfloat16),
+    am.MixUp(alpha=0.4, num_classes=10),
+    am.CutMix(),
+    am.RandomChoice([am.RandomInvert(), am.RandomGrayscale()]),
+    am.RandomChoice([am.RandomInvert(), am.RandomGrayscale(), am.RandomEqualize()], (1, 2, 4)),
+    am.RandomChoice([am.RandomChoice([am.RandomAffine(3)]), am.RandomGrayscale()], (0.1, 0.7)),
+    am.RandomOrder([am.RandomInvert(), am.RandomChoice([am.RandomGrayscale(), am.RandomInvert()])]),
+]
 
 
 def write(folder, text, name="policy.yaml"):
@@ -101,6 +151,55 @@ class TestWriting:
         assert policy_from(json.loads(json.dumps(data))) == policy
         assert policy_from(yaml.safe_load(yaml.safe_dump(data))) == policy
 
+    @pytest.mark.parametrize("step", STEPS_TO_WRITE, ids=repr)
+    def test_every_step_goes_there_and_back(self, step):
+        data = policy_to_dict(step)
+        for again in (
+            policy_from(json.loads(json.dumps(data))),
+            policy_from(yaml.safe_load(yaml.safe_dump(data))),
+        ):
+            assert again == (step if isinstance(step, am.Compose) else am.Compose([step]))
+            assert policy_to_dict(again) == data
+
+    def test_no_step_is_left_out(self):
+        assert {type(step).__name__ for step in STEPS_TO_WRITE} == set(STEPS) - {"RandomOrder"}
+        exported = {
+            name
+            for name in am.__all__
+            if isinstance(getattr(am, name), type) and issubclass(getattr(am, name), Augmentation)
+        }
+        assert exported - {"Augmentation"} <= set(STEPS)
+
+    def test_random_order_is_written_as_such(self):
+        steps = [am.RandomGrayscale(), am.RandomInvert(), am.RandomHorizontalFlip(0.2)]
+        inside = am.Compose([am.RandomOrder(steps), am.RandomApply([am.RandomOrder(steps[:1])])])
+        data = policy_to_dict(inside)
+        names = ["RandomGrayscale", "RandomInvert", {"RandomHorizontalFlip": {"p": 0.2}}]
+        assert data["policy"][0] == {"RandomOrder": {"transforms": names}}
+        assert policy_from(data) == inside
+
+    def test_pipelines_of_other_libraries(self):
+        transforms = pytest.importorskip("torchvision.transforms.v2")
+        pipeline = transforms.Compose(
+            [
+                transforms.RandomResizedCrop(8, (0.2, 1.0)),
+                transforms.RandomHorizontalFlip(),
+                transforms.RandAugment(),
+                transforms.ToDtype(torch.float32, scale=True),
+                transforms.Normalize((0.5, 0.4, 0.3), (0.2, 0.2, 0.2)),
+                transforms.RandomErasing(value="random"),
+            ]
+        )
+        policy = am.as_policy(pipeline)
+        assert policy_from(json.loads(json.dumps(policy_to_dict(policy)))) == policy
+
+    def test_a_law_that_no_file_can_name_is_refused(self):
+        class Mine(am.Uniform):
+            pass
+
+        with pytest.raises(PolicyError, match="not a law that a file can name"):
+            policy_to_dict(am.RandomTranslation(x=Mine(0, 1)))
+
     def test_defaults_are_left_out(self):
         assert policy_to_dict(am.RandomHorizontalFlip()) == {"policy": ["RandomHorizontalFlip"]}
 
@@ -134,6 +233,21 @@ REFUSED = {
     "- RandomHorizontalFlip: {p: true}": "expected a number, got True",
     "- RandomHorizontalFlip: {p: often}": "expected a number, got 'often'",
     "- ColorJitter: {clamp: 1}": "expected true or false, got 1",
+    "- RandomResizedCrop: {size: 8, antialias: 1}": "expected true or false, null, got 1",
+    "- RandomPosterize: {bits: 2.5}": "expected a whole number, got 2.5",
+    "- RandomResizedCrop: {size: [8, a]}": "size must be a whole number or two",
+    "- RandomResizedCrop: {scale: [0, 1]}": "RandomResizedCrop needs size",
+    "- RandomAffine: {degrees: 5, border: 3}": "expected text, got 3",
+    "- RandomAffine: {degrees: 5, interpolation: linear}": "interpolation must be",
+    "- RandomAffine: {degrees: 5, shear: [{Unifrom: [1, 2]}]}": r"shear\[0\]: there is no law",
+    "- ToDtype: {dtype: float31}": "dtype: expected a type such as float32, got 'float31'",
+    "- ToDtype: {dtype: uint8}": "holds whole numbers",
+    "- AutoAugment: {policy: mnist}": "mnist",
+    "- RandomChoice: {transforms: [RandomInvert], p: [1, 2]}": "p must be 1 weights",
+    "- RandomOrder: {transforms: [RandomInvert], p: [1]}": "RandomOrder has no argument 'p'",
+    "- RandomOrder": "RandomOrder needs transforms",
+    "- RandomErasing: {value: noise}": 'a number, one a channel or "random"',
+    "- MixUp: {alpha: [1]}": "alpha",
     "- RandomApply: {transforms: []}": r"transforms: the policy has no steps",
     "- RandomApply: {transforms: [{RandomRotation: {degees: 1}}]}": r"transforms\[0\].*'degrees'",
     "- {RandomRotation: 3, RandomGrayscale: 1}": "a step is a name",

@@ -7,10 +7,11 @@ import scipy.sparse as sp
 import torch
 
 import augmoments as am
-from augmoments.augmentations.base import Step
+from augmoments.augmentations.base import Parameter, Step
 from augmoments.calculus.covariance import Covariance, Eigenpairs
 from augmoments.calculus.expected_operator import SpatialOperator
 from augmoments.errors import InputTypeError, PolicyError
+from augmoments.laws.joint import Table
 from augmoments.operators.base import Operator, Pieces
 from augmoments.operators.flip import per_group
 from augmoments.testing import (
@@ -45,6 +46,30 @@ def test_conformance_takes_own_images_and_gives_scores():
     scores = conformance(am.RandomRotation(20), images=IMAGES, draws=500)
     assert all(score.shape == (2,) for score in scores)
     assert (scores.worst >= 0).all()
+
+
+def test_pipelines_of_other_libraries_are_taken():
+    transforms = pytest.importorskip("torchvision.transforms.v2")
+    pipeline = transforms.Compose([transforms.RandomCrop(3), transforms.RandomHorizontalFlip()])
+    assert len(conformance(pipeline, (3, 4, 5), draws=500).rms) == 2
+    for check in (check_action, check_linearity, check_pieces, check_routes, check_samples):
+        check(pipeline, IMAGES)
+
+
+def test_edges_are_those_of_the_parameter_after_a_wide_one():
+    """A step whose first law fills three columns: the declaration is about the fourth."""
+
+    class Two(Step):
+        def parameters(self, shape):
+            table = Table(torch.zeros(2, 3).double().numpy(), torch.full((2,), 0.5).numpy())
+            return (Parameter(table), *super().parameters(shape))
+
+        def apply(self, images, theta):
+            return super().apply(images, theta[:, 3:])
+
+    check_pieces(Two(Power(degree=2), GAIN, "Two"), IMAGES)
+    with pytest.raises(AssertionError, match="in parameter 3 between"):
+        check_pieces(Two(Power(degree=1), GAIN, "Two"), IMAGES)
 
 
 def test_conformance_refuses_what_is_no_augmentation():
@@ -209,6 +234,9 @@ def test_covariances_of_every_rank_pass(columns, dtype, generator):
     factor = torch.randn(2, columns, 1, 2, 4, generator=generator, dtype=dtype)
     check_covariance(Covariance(factor))
     check_covariance(Covariance(torch.cat([factor, factor], 1)))
+    noise = torch.rand(2, 1, 2, 4, generator=generator, dtype=dtype)
+    check_covariance(Covariance(factor, noise))
+    check_covariance(Covariance(factor, torch.full_like(noise, 0.3)))
 
 
 @pytest.mark.parametrize(
@@ -221,7 +249,7 @@ def test_covariances_of_every_rank_pass(columns, dtype, generator):
         ("__matmul__", lambda v, z: z),
         ("to_scipy", lambda v, n=0: 1.01 * v.dense()[n].numpy()),
         ("dense", lambda v: v._flat.mT @ v._flat + 0.1 * torch.eye(8, dtype=torch.float64)),
-        ("eigh", lambda v, k: Eigenpairs(*torch.linalg.eigh(v._flat.mT @ v._flat))),
+        ("eigh", lambda v, k: Eigenpairs(*torch.linalg.eigh(v._flat.mT @ v._flat), v.error)),
     ],
 )
 def test_every_part_of_a_covariance_is_checked(name, wrong):

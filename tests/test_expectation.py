@@ -578,3 +578,19 @@ def test_what_is_no_policy_is_refused():
     ):
         with pytest.raises(InputTypeError, match="a policy is an augmentation"):
             call(nn.ReLU())
+
+
+def test_policies_that_mix_a_batch_are_refused():
+    """What they make of an image depends on the others, and so does its label."""
+    x, y, model = images(), torch.tensor([0, 2, 1, 0]), linear_model()
+    for policy in (am.MixUp(), am.Compose([am.RandomHorizontalFlip(), am.CutMix(alpha=0.5)])):
+        for call in (
+            lambda p: am.expectation(model, x, p),
+            lambda p: am.output_moments(model, x, p),
+            lambda p: am.expected_loss(model, "squared_error", x, y, p),
+            lambda p: am.sensitivity(model, "squared_error", x, y, p),
+            lambda p: am.samples_needed(x, p),
+            lambda p: am.samples_needed(x, p, "covariance"),
+        ):
+            with pytest.raises(PolicyError, match="mixes the images of a batch"):
+                call(policy)

@@ -6,7 +6,7 @@ import torch
 from sklearn.base import clone
 from sklearn.linear_model import Ridge
 from sklearn.utils.validation import NotFittedError
-from torch.nn.functional import one_hot
+from torch.nn.functional import one_hot, pad
 
 import augmoments as am
 from augmoments.errors import InputError, InputTypeError, NotEnoughMemoryError, PolicyError
@@ -58,6 +58,20 @@ def finite_cases():
             (0.5, (x - 0.3) / 0.5),
             (0.5, (am.RandomTranslation(x=1.0, fill=0.7)(x) - 0.3) / 0.5),
         ],
+    )
+    yield (
+        "cropped",
+        am.Compose([am.RandomCrop((3, 4)), flip]),
+        lambda x: [
+            (p / 3, z)
+            for i in range(3)
+            for p, z in [(0.7, x[:, :, i : i + 3]), (0.3, x[:, :, i : i + 3].flip(-1))]
+        ],
+    )
+    yield (
+        "clamped, then framed",
+        am.Compose([bright, am.Pad((0, 1), 0.4)]),
+        lambda x: [(0.5, pad((f * x).clamp(0, 1), (0, 0, 1, 1), value=0.4)) for f in (0.5, 1.8)],
     )
     yield (
         "applied at times",
@@ -238,3 +252,56 @@ def test_mnist_weights_equal_an_independent_computation(data_root):
     weights = am.AugmentedRidge(policy, alpha=alpha).fit(images, targets).coef_
     truth = reference(images, targets)
     assert np.linalg.norm(weights - truth) / np.linalg.norm(truth) < 1e-6
+
+
+def test_noise_is_a_larger_penalty():
+    """Independent noise of variance s^2 on every value adds s^2 to alpha (Bishop, 1995)."""
+    images, targets = data()
+    flip, noise = am.RandomHorizontalFlip(0.3), am.GaussianNoise(0.0, 0.4, clip=False)
+    noisy = am.AugmentedRidge(am.Compose([flip, noise]), ALPHA).fit(images, targets)
+    plain = am.AugmentedRidge(flip, ALPHA + 0.4**2).fit(images, targets)
+    np.testing.assert_allclose(noisy.coef_, plain.coef_, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(noisy.intercept_, plain.intercept_, rtol=0, atol=1e-10)
+
+
+def test_clipped_noise_is_the_covariance_of_its_moments():
+    images, targets = data()
+    policy = am.Compose([am.RandomCrop((3, 3)), am.GaussianNoise(0.1, 0.3)])
+    found = am.DatasetMoments(policy).update(images, targets).moments()
+    m = am.moments(images, policy)
+    assert m.covariance.noise is not None
+    between = torch.cov(m.mean.flatten(1).T, correction=0)
+    torch.testing.assert_close(found.covariance, between + m.covariance.dense().mean(0))
+
+
+def test_images_are_those_that_the_policy_gives():
+    images, targets = data()
+    policy = am.RandomCrop((3, 2))
+    model = am.AugmentedRidge(policy, ALPHA).fit(images, targets)
+    assert model.shape_ == (1, 3, 2)
+    assert model.coef_.shape == (2, 6)
+    centre = am.CenterCrop((3, 2))(images)
+    predicted = model.to_module()(centre.float()).detach().double()
+    np.testing.assert_allclose(model.predict(centre), predicted.numpy(), rtol=0, atol=1e-5)
+    with pytest.raises(InputError, match=r"augmented images of shape \(1, 3, 2\), got \(1, 5, 4\)"):
+        model.predict(images)
+    with pytest.raises(PolicyError):
+        am.AugmentedRidge(am.RandomCrop(9), ALPHA).fit(images, targets)
+
+
+def test_pipelines_are_taken_as_they_are():
+    transforms = pytest.importorskip("torchvision.transforms.v2")
+    images, targets = data()
+    pipeline = transforms.Compose(
+        [transforms.RandomCrop((3, 4)), transforms.RandomHorizontalFlip()]
+    )
+    meant = am.Compose([am.RandomCrop((3, 4)), am.RandomHorizontalFlip()])
+    found = clone(am.AugmentedRidge(pipeline, ALPHA)).fit(images, targets)
+    np.testing.assert_allclose(
+        found.coef_, am.AugmentedRidge(meant, ALPHA).fit(images, targets).coef_
+    )
+    first = am.DatasetMoments(pipeline).update(images[:10], targets[:10])
+    assert first.output_shape == (1, 3, 4)
+    assert am.DatasetMoments(pipeline).output_shape is None
+    both = first.merge(am.DatasetMoments(meant).update(images[10:], targets[10:]))
+    np.testing.assert_allclose(both.solve(ALPHA).coef, found.coef_, rtol=0, atol=1e-10)

@@ -193,6 +193,51 @@ class TestFromPython:
         done = report(torch.zeros(2, 1, 4, 4), am.RandomHorizontalFlip(), tmp_path)
         assert done.results.subjects[0].moments.total_variance == [0.0, 0.0]
 
+    def test_a_pipeline_that_changes_size_and_channels(self, tmp_path):
+        transforms = pytest.importorskip("torchvision.transforms.v2")
+        pipeline = transforms.Compose([transforms.Grayscale(1), transforms.RandomCrop((4, 6))])
+        model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(24, 3)).eval()
+        images, targets = torch.rand(3, 3, 5, 7), torch.tensor([0, 2, 1])
+        done = report(images, pipeline, tmp_path, model=model, targets=targets)
+        (subject,) = done.results.subjects
+        assert (subject.shape, subject.output_shape) == ((3, 5, 7), (1, 4, 6))
+        picture = subject.pictures[0]
+        assert (picture.image.shape, picture.mean.shape) == ((3, 5, 7), (1, 4, 6))
+        assert picture.saliency.shape == (1, 4, 6)
+        assert subject.loss.unaugmented is None
+        assert subject.loss.accuracy is None
+        found = am.expected_loss(model, "cross_entropy", images, targets, pipeline)
+        assert subject.loss.value == pytest.approx(found.value.tolist())
+        text = done.html.read_text()
+        assert "3 × 5 × 7 (channels × height × width), augmented to 1 × 4 × 6" in text
+        assert "on the images themselves" not in text
+        sizes = [(a["width"], a["height"]) for tag, a in _Page(text).seen if tag == "img"]
+        assert sizes.count(("7", "5")) == 3
+        assert sizes.count(("6", "4")) == len(sizes) - 3
+        assert json.loads(done.json.read_text())["subjects"][0]["output_shape"] == [1, 4, 6]
+
+    @pytest.mark.parametrize("clip", [False, True])
+    def test_noise(self, tmp_path, clip):
+        policy = am.Compose([am.RandomTranslation(x=(-1, 1)), am.GaussianNoise(0, 0.1, clip=clip)])
+        images = torch.rand(2, 1, 6, 6, dtype=torch.float64)
+        done = report(images, policy, tmp_path)
+        (subject,) = done.results.subjects
+        dense = am.moments(images, policy, tol=1e-2).covariance.dense()
+        shares = torch.linalg.eigvalsh(dense).flip(1).cumsum(1)
+        needed = ((shares < 0.9 * shares[:, -1:]).sum(1) + 1).tolist()
+        assert [picture.directions_for_90 for picture in subject.pictures] == needed
+        for curve in subject.curves:
+            ratio = np.asarray(curve.observed) / np.asarray(curve.predicted)
+            assert np.exp(np.log(ratio).mean()) == pytest.approx(1, abs=0.2)
+
+    def test_a_spectrum_that_is_too_costly_is_left_out(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("augmoments.reporting.pictures._MOST_VALUES", 10)
+        policy = am.GaussianNoise(0, 0.1)
+        done = report(torch.rand(1, 1, 4, 4), policy, tmp_path)
+        assert done.results.subjects[0].pictures[0].directions_for_90 is None
+        assert "more than are shown" in done.html.read_text()
+        assert "lies in more than can be shown of 16 directions" in done.results.verdict[0]
+
     def test_targets_of_a_wrong_length(self, tmp_path):
         with pytest.raises(InputError, match="for 2 images"):
             report(
@@ -236,6 +281,14 @@ class TestFromPython:
             (few, heavy, "image by image"),
         ):
             assert reason in with_ridge_if_quick(dataset, policy).no_judge_because
+
+    def test_a_classifier_by_nodes_is_fitted_to_some_of_the_images(self):
+        digits = am.data.load("digits")
+        policy = am.Compose([am.RandomCrop(6), am.ColorJitter(0.2, 0.2)])
+        judge = with_ridge_if_quick(digits, policy).judge
+        assert "versions of 256 images" in judge.name
+        cropped = am.CenterCrop(6)(digits.images)
+        assert (judge.model(cropped).argmax(1) == judge.targets).double().mean() > 0.7
 
 
 def test_spread_keeps_the_ends_of_small_sets():

@@ -14,6 +14,9 @@ POLICIES = {
     "translation": am.RandomTranslation(x=(-2, 2), y=am.Normal(0, 0.7)),
     "flip": am.RandomHorizontalFlip(0.3),
     "clamped": am.Compose([am.RandomZoom((0.8, 1.2)), am.ColorJitter(0.5)]),
+    "crop": am.RandomResizedCrop(6, (0.5, 1.0)),
+    "noise": am.Compose([am.RandomVerticalFlip(), am.GaussianNoise(0.0, 0.2, clip=False)]),
+    "crop and clipped noise": am.Compose([am.RandomCrop(10), am.GaussianNoise(0.0, 0.3)]),
 }
 
 
@@ -139,3 +142,26 @@ def test_a_photo_of_28_pixels_over_60_repetitions(name, of, asked):
     n = int(am.samples_needed(image, policy, of=of, rel_error=asked).n)
     got, _ = observed(policy, image, of, n, repetitions=60, seed=1)
     assert abs(got / asked - 1) < 0.15
+
+
+def test_noise_by_hand():
+    """The mean of n noisy images has a variance of D s^2 / n."""
+    image, policy = photo(), am.GaussianNoise(0.0, 0.1, clip=False)
+    size = am.samples_needed(image, policy, rel_error=0.02)
+    first = image.numel() * 0.01 / image.square().sum()
+    assert size.method == "exact"
+    assert float(size.first) == pytest.approx(float(first))
+    assert int(size.n) == math.ceil(first / 0.02**2)
+
+
+@pytest.mark.parametrize("of", ["mean", "covariance"])
+def test_the_error_of_n_covers_what_more_nodes_find(of):
+    image = photo()
+    policy = am.Compose(
+        [am.RandomRotation(20, "bilinear"), am.RandomZoom((0.8, 1.2)), am.ColorJitter(0.5, 0.2)]
+    )
+    rough = am.samples_needed(image, policy, of, tol=1e-2, max_nodes=512)
+    fine = am.samples_needed(image, policy, of, tol=1e-4, max_nodes=2**14, seed=5)
+    gap = float((rough.n / fine.n - 1).abs())
+    assert gap <= float(rough.error) + float(fine.error)
+    assert float(rough.error) > float(fine.error)

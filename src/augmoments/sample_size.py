@@ -132,7 +132,7 @@ def samples_needed(
     Raises:
         InputError: An unknown quantity or bound, an error or confidence outside (0, 1), or a
             model, loss or targets that are missing.
-        PolicyError: The policy does not take images of this shape.
+        PolicyError: The policy does not take images of this shape, or mixes those of a batch.
 
     Example:
         >>> import torch, augmoments as am
@@ -150,6 +150,7 @@ def samples_needed(
         if not 0 < value < 1:
             raise InputError(f"{name} must lie between 0 and 1, got {value!r}.")
     policy = as_policy(policy)
+    policy.outcomes(tuple(batch.shape[1:]))  # type: ignore[arg-type]  # not of mixed batches
     options: Any = {"seed": seed, "max_nodes": max_nodes}
     if of == "loss":
         if model is None or loss is None or targets is None:

@@ -112,11 +112,16 @@ class RandomApply(Augmentation):
         return self if inner is self.inner else RandomApply(inner, self.p)
 
     def conditional(self, images: Tensor, theta: Tensor) -> tuple[Tensor, Tensor | None]:
-        rows = theta[:, 0] > 0.5
-        mean, noise = self.inner.conditional(images[rows], theta[rows, 1:])
-        if noise is None:
-            return self.apply(images, theta), None
-        return images.index_put((rows,), mean), torch.zeros_like(images).index_put((rows,), noise)
+        rows = (theta[:, 0] > 0.5).nonzero()[:, 0]
+        if not len(rows):
+            return images, None
+        if len(rows) == len(theta):
+            return self.inner.conditional(images, theta[:, 1:])
+        there = rows.to(images.device)
+        mean, noise = self.inner.conditional(images[there], theta[rows, 1:])
+        if noise is not None:
+            noise = torch.zeros_like(images).index_copy(0, there, noise)
+        return images.index_copy(0, there, mean), noise
 
     def jointly(self, shape: Shape) -> bool:
         return self.inner.jointly(shape)

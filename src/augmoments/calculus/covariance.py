@@ -13,6 +13,7 @@ from augmoments.checks import check_memory
 from augmoments.errors import InputError
 
 _SMALL = 1024
+_LABOUR = 1e10  # multiplications from which on a few eigenpairs are found by Lanczos
 
 
 class Eigenpairs(NamedTuple):
@@ -22,6 +23,10 @@ class Eigenpairs(NamedTuple):
     """Eigenvalues ``(N, k)``, descending."""
     vectors: Tensor
     """Orthonormal eigenvectors as images, ``(N, k, C, H, W)``."""
+    error: Tensor
+    """Bound of the error of every eigenvalue, ``(N,)``: that of V in spectral norm (Weyl). An
+    eigenvector is off by an angle whose sine is at most this over the gap to the next eigenvalue
+    (Davis and Kahan)."""
 
 
 class Covariance:
@@ -34,11 +39,15 @@ class Covariance:
     Attributes:
         factor: The columns of F as images, shape ``(N, J, C, H, W)``.
         noise: The diagonal d as images, ``(N, C, H, W)``, or ``None``.
+        error: Bound of the error of V in spectral norm, ``(N,)``.
     """
 
-    def __init__(self, factor: Tensor, noise: Tensor | None = None) -> None:
+    def __init__(
+        self, factor: Tensor, noise: Tensor | None = None, error: Tensor | None = None
+    ) -> None:
         self.factor = factor
         self.noise = noise
+        self.error = factor.new_zeros(len(factor)) if error is None else error
 
     def __repr__(self) -> str:
         rank = self._flat.shape[2] if self.noise is not None else min(self._flat.shape[1:])
@@ -46,13 +55,13 @@ class Covariance:
 
     def __getitem__(self, index: Tensor | slice) -> Covariance:
         """The covariances of some of the images."""
-        return Covariance(self.factor[index], None if self.noise is None else self.noise[index])
+        noise = None if self.noise is None else self.noise[index]
+        return Covariance(self.factor[index], noise, self.error[index])
 
     def to(self, dtype: torch.dtype) -> Covariance:
         """The same in another floating-point type."""
-        return Covariance(
-            self.factor.to(dtype), None if self.noise is None else self.noise.to(dtype)
-        )
+        noise = None if self.noise is None else self.noise.to(dtype)
+        return Covariance(self.factor.to(dtype), noise, self.error.to(dtype))
 
     @property
     def shape(self) -> torch.Size:
@@ -145,8 +154,9 @@ class Covariance:
         k = size if k is None else k
         if not 1 <= k <= size:
             raise InputError(f"k must lie between 1 and D = {size}, got {k}.")
-        if self.noise is not None:
-            return self._eigh_with_noise(k)
+        smaller, larger = sorted((columns, size))
+        if self.noise is not None or (smaller**2 * larger > _LABOUR and k <= smaller // 8):
+            return self._eigh_of_operator(k)
         work = flat.double()
         if size <= columns:
             values, vectors = torch.linalg.eigh(work.mT @ work)
@@ -156,13 +166,14 @@ class Covariance:
             values, mix = values.flip(-1)[:, :k], mix.flip(-1)[..., :k]
             vectors, values = _complete(work.mT @ mix, values, k)
         images = vectors.mT.reshape(count, k, *self.factor.shape[2:])
-        return Eigenpairs(values.clamp_min(0).to(flat.dtype), images.to(flat.dtype))
+        values, images = values.clamp_min(0).to(flat.dtype), images.to(flat.dtype)
+        return Eigenpairs(values, images, self.error)
 
-    def _eigh_with_noise(self, k: int) -> Eigenpairs:
+    def _eigh_of_operator(self, k: int) -> Eigenpairs:
         """Eigenpairs of the whole matrix: directly if small or most are wanted, else by Lanczos."""
         count, size, _ = self.shape
         images = (count, k, *self.factor.shape[2:])
-        if size <= _SMALL or k > size // 4:
+        if self.noise is not None and (size <= _SMALL or k > size // 4):
             values, vectors = torch.linalg.eigh(self.to(torch.float64).dense())
             values, vectors = values.flip(-1)[:, :k], vectors.flip(-1)[..., :k]
         else:
@@ -171,7 +182,9 @@ class Covariance:
             values = torch.stack([torch.from_numpy(w[::-1].copy()) for w, _ in pairs])
             vectors = torch.stack([torch.from_numpy(v[:, ::-1].copy()) for _, v in pairs])
         return Eigenpairs(
-            values.clamp_min(0).to(self.factor), vectors.mT.reshape(images).to(self.factor)
+            values.clamp_min(0).to(self.factor),
+            vectors.mT.reshape(images).to(self.factor),
+            self.error,
         )
 
     def to_scipy(self, n: int = 0) -> LinearOperator:

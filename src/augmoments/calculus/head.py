@@ -16,7 +16,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from augmoments.calculus.nodes import QUANTILE, JointNodes
+from augmoments.calculus.nodes import QUANTILE, REPLICATES, JointNodes
 from augmoments.calculus.plan import Plan
 from augmoments.calculus.solution import Errors, Solution, ratio
 from augmoments.calculus.state import FactorState
@@ -26,6 +26,7 @@ Action = Callable[[Tensor, Tensor], tuple[Tensor, Tensor | None]]
 _BYTES_AT_ONCE = 256 * 2**20
 _EXACTLY = 2**24  # values of a factor whose Gram matrix is computed in float64
 _TAIL_DRAWS = 2
+_ITERATIONS = 20
 
 
 def evaluate_head(plan: Plan, level: int, state: FactorState) -> Solution:
@@ -65,7 +66,7 @@ def _in_parts(
                 continue
             whole = found[place]
             if whole is None:
-                whole = found[place] = part.new_empty(len(nodes), *part.shape[1:])
+                whole = found[place] = part.new_zeros(len(nodes), *part.shape[1:])
             whole[start : start + at_once] = part
     return found[0], found[1]
 
@@ -107,26 +108,35 @@ def _mean_error(columns: Tensor, pooled: Tensor, nodes: JointNodes) -> Tensor:
 
 def _replicate_errors(
     plan: Plan, state: FactorState, nodes: JointNodes, noises: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """99.5% bounds on the errors of the pooled covariance and trace, relative to their size."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """99.5% bounds on the errors of the pooled covariance, relative to its size.
+
+    In Frobenius norm, of the trace, and in spectral norm relative to the Frobenius norm.
+    """
     blocks = nodes.replicates
     pairs = blocks * (blocks - 1)
     factor = state.factor.flatten(2).unflatten(1, (blocks, -1))
-    inner = torch.cat([_block_inner(part) for part in factor.split(_images_at_once(factor))])
+    parts = [_compared(part) for part in factor.split(_images_at_once(factor))]
+    inner, spectral = (torch.cat(column) for column in zip(*parts, strict=True))
     noise = _block_noise(noises, nodes)
     if noise is not None:
         inner = inner + _noise_inner(factor.square().sum(2).double(), noise)
     own, pooled = inner.diagonal(dim1=1, dim2=2).sum(1) * blocks**2, inner.sum((1, 2))
     covariance = QUANTILE * ((own - blocks * pooled).clamp_min(0) / pairs).sqrt()
+    largest = QUANTILE * (spectral.square().sum(1) / pairs).sqrt()
+    largest = covariance if noise is not None else torch.minimum(largest, covariance)
     traces = _energies(plan, state.factor).unflatten(1, (blocks, -1)).sum(2) * blocks
     if noise is not None:
         traces = traces + noise.sum(2) * blocks
     trace = QUANTILE * ((traces - traces.mean(1, keepdim=True)).square().sum(1) / pairs).sqrt()
     unseen = state.roundoff.double().square()
-    return (
-        ratio(covariance, pooled.sqrt(), unseen).to(state.mean.dtype),
-        ratio(trace, traces.mean(1), unseen).to(state.mean.dtype),
+    found = (
+        ratio(covariance, pooled.sqrt(), unseen),
+        ratio(trace, traces.mean(1), unseen),
+        ratio(largest, pooled.sqrt(), unseen),
     )
+    first, second, third = (part.to(state.mean.dtype) for part in found)
+    return first, second, third
 
 
 def _energies(plan: Plan, factor: Tensor) -> Tensor:
@@ -162,17 +172,45 @@ def _noise_inner(diagonal: Tensor, noise: Tensor) -> Tensor:
     return diagonal @ noise.mT + noise @ diagonal.mT + noise @ noise.mT
 
 
-def _block_inner(factor: Tensor) -> Tensor:
-    """Frobenius inner products ``(N, R, R)`` of the second moments of blocks ``(N, R, J, D)``."""
+def _compared(factor: Tensor) -> tuple[Tensor, Tensor]:
+    """Second moments of the blocks of factors ``(N, R, J, D)``, compared with each other.
+
+    Returns:
+        Their Frobenius inner products ``(N, R, R)``, and the spectral norm of the distance of each,
+        R times, from the sum of all, ``(N, R)``.
+    """
     blocks, columns, size = factor.shape[1:]
     if blocks * columns * size <= _EXACTLY:
         factor = factor.double()
+    signs = blocks * torch.eye(blocks, dtype=factor.dtype, device=factor.device) - 1
     if blocks * columns <= size:
         flat = factor.flatten(1, 2)
-        gram = (flat @ flat.mT).double().square()
-        return gram.unflatten(1, (blocks, -1)).unflatten(3, (blocks, -1)).sum((2, 4))
-    second = (factor.mT @ factor).flatten(2)
-    return (second @ second.mT).double()
+        gram = flat @ flat.mT
+        squares = gram.double().square()
+        inner = squares.unflatten(1, (blocks, -1)).unflatten(3, (blocks, -1)).sum((2, 4))
+        scales = signs.repeat_interleave(columns, 1)
+        return inner, _largest(lambda x: gram @ (scales[None].mT * x), gram)
+    second = factor.mT @ factor
+    flat = second.flatten(2)
+    total = second.sum(1)
+
+    def distance(x: Tensor) -> Tensor:
+        own = torch.einsum("nrde,ner->ndr", second, x)
+        return blocks * own - total @ x
+
+    return (flat @ flat.mT).double(), _largest(distance, total, blocks)
+
+
+def _largest(action: Callable[[Tensor], Tensor], like: Tensor, count: int = REPLICATES) -> Tensor:
+    """Spectral radii ``(N, R)`` of R maps of the columns of ``(N, J, R)``, by power iteration."""
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn(like.shape[1], count, generator=generator, dtype=torch.float64)
+    x = start.to(like).expand(len(like), -1, -1)
+    norm = x.norm(dim=1, keepdim=True)
+    for _ in range(_ITERATIONS):
+        x = action(x / norm.clamp_min(torch.finfo(like.dtype).tiny))
+        norm = x.norm(dim=1, keepdim=True)
+    return norm[:, 0].double()
 
 
 def _images_at_once(factor: Tensor) -> int:

@@ -143,7 +143,7 @@ class MixedPlan:
     def solve(self, before: Solution, tol: float) -> Solution:
         """Moments of a whole batch from those of its images before they are mixed."""
         mixed = solve_mixing(before.state, self.mixing, tol / 2, self.after.max_nodes)
-        errors = before.errors + mixed.errors
+        errors = before.errors._replace(spectral=before.errors.covariance) + mixed.errors
 
         def move(nodes: int) -> FactorState:
             return propagate(self.after.rule(nodes), mixed.state)
@@ -151,7 +151,7 @@ class MixedPlan:
         if self.after.exact_tail:
             state = move(1)
             dropped = state.loss - mixed.state.loss
-            errors = errors + Errors(torch.zeros_like(dropped), dropped, dropped)
+            errors = errors + Errors(torch.zeros_like(dropped), dropped, dropped, dropped)
             return Solution(state, errors, before.nodes + mixed.nodes)
         moved = _refined(move, tol / 2, self.after.max_nodes)
         return Solution(moved.state, errors + moved.errors, before.nodes + moved.nodes)
@@ -180,7 +180,7 @@ def solve_mixing(state: FactorState, mixing: Mixing, tol: float, max_terms: int)
     field = mixing.field(shape, 1)
     if field.exact or len(state.mean) == 1:
         moved, nothing = mix(state, field), torch.zeros_like(state.loss)
-        errors = Errors(nothing, moved.loss, moved.loss)
+        errors = Errors(nothing, moved.loss, moved.loss, moved.loss)
         return Solution(moved, errors, max(1, len(field.root)))
     found = _refined(lambda terms: mix(state, mixing.field(shape, terms)), tol, max_terms)
     return replace(found, errors=found.errors._replace(mean=torch.zeros_like(state.loss)))
@@ -198,7 +198,7 @@ def _refined(step: Callable[[int], FactorState], tol: float, most: int) -> Solut
             pairs = zip(change, earlier, strict=True)
             errors = Errors(*(last + first / 4 for last, first in pairs))
             if float(errors.covariance.max()) <= tol or 2 * count > most:
-                lost = Errors(torch.zeros_like(now.loss), now.loss, now.loss)
+                lost = Errors(torch.zeros_like(now.loss), now.loss, now.loss, now.loss)
                 return Solution(now, errors + lost, count)
         earlier = change
 

@@ -181,18 +181,22 @@ def moments(
         if targets is not None:
             labels = mixed.label_moments(targets, before.state.mean)
     floor = rounding(batch.dtype, max(shape[1:]))
+    error = Errors(
+        torch.cat([part.errors.mean for part in parts]) + floor,
+        torch.cat([part.errors.covariance + _cancelled(part) for part in parts]) + 2 * floor,
+        torch.cat([part.errors.trace + _cancelled(part) for part in parts]) + 2 * floor,
+        torch.cat([part.errors.spectral + _cancelled(part) for part in parts]) + 2 * floor,
+    )
+    states = [part.state for part in parts]
+    factor = _stack([state.factor for state in states])
+    covariance = Covariance(factor, _noise(states))
+    covariance.error = error.spectral.detach() * covariance.frobenius_norm().detach()
     return Moments(
-        mean=torch.cat([part.state.mean for part in parts]).to(batch.dtype),
-        covariance=Covariance(
-            _stack([part.state.factor for part in parts]), _noise([part.state for part in parts])
-        ).to(batch.dtype),
+        mean=torch.cat([state.mean for state in states]).to(batch.dtype),
+        covariance=covariance.to(batch.dtype),
         method=(mixed or plan).method,
         mean_method=(mixed or plan).mean_method,
-        error=Errors(
-            torch.cat([part.errors.mean for part in parts]) + floor,
-            torch.cat([part.errors.covariance + _cancelled(part) for part in parts]) + 2 * floor,
-            torch.cat([part.errors.trace + _cancelled(part) for part in parts]) + 2 * floor,
-        ),
+        error=error,
         tol=tol,
         nodes=max(part.nodes for part in parts),
         targets=labels,

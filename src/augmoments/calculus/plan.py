@@ -60,11 +60,12 @@ class Plan:
             cut += 1
         if cut:
             size = max(prod(here) for here in (*shapes, policy.output_shape(shape)))
-            most = budget / (_COPIES * size)
+            copies = _COPIES * (2 if cut < len(parts) else 1)
+            most = budget / (copies * size)
             if most < _FEWEST_NODES:
                 raise NotEnoughMemoryError(
                     f"The covariance of one image of shape {shape} needs room for "
-                    f"{_FEWEST_NODES * _COPIES * size:.3g} values, {budget:.3g} are allowed: use "
+                    f"{_FEWEST_NODES * copies * size:.3g} values, {budget:.3g} are allowed: use "
                     "smaller images, a larger max_memory, or expected_operator for the mean alone."
                 )
             max_nodes = int(min(max_nodes, most))

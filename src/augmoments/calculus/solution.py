@@ -21,6 +21,8 @@ class Errors(NamedTuple):
     images counts as zero, and as known."""
     trace: Tensor
     """``|tr V - truth| / truth``, shape ``(N,)``."""
+    spectral: Tensor
+    """``||V - truth||_2 / ||truth||_F``, shape ``(N,)``, for eigenvalues."""
 
     @classmethod
     def constant(cls, like: Tensor, value: float) -> Errors:
@@ -78,7 +80,10 @@ def _pad(factor: Tensor, rank: int) -> Tensor:
 
 
 def relative_change(before: FactorState, after: FactorState) -> Errors:
-    """Distance of means, covariances and traces, relative to the size of the latter."""
+    """Distance of means, covariances and traces, relative to the size of the latter.
+
+    The Frobenius norm stands for the spectral norm, too.
+    """
     with torch.no_grad():
         scale = after.mean.double().flatten(1).norm(dim=1)
         shift = (after.mean.double() - before.mean.double()).flatten(1).norm(dim=1)
@@ -90,6 +95,7 @@ def relative_change(before: FactorState, after: FactorState) -> Errors:
             ratio(shift, scale),
             ratio(gap, bb.sqrt(), unseen),
             ratio((first - second).abs(), second, unseen),
+            ratio(gap, bb.sqrt(), unseen),
         )
         return Errors(*(part.to(after.mean.dtype) for part in found))
 

@@ -43,15 +43,18 @@ def solve(images: Tensor, plan: Plan, tol: float) -> Solution:
 
     tail = _refine(move, solution.state, tol / 2, plan.max_nodes, plan.exact_tail)
     dropped = tail.state.loss
-    lost = Errors(torch.zeros_like(dropped), dropped, dropped)
-    errors = solution.errors + tail.errors + lost
+    lost = Errors(torch.zeros_like(dropped), dropped, dropped, dropped)
+    before = solution.errors
+    if not plan.keeps_traces:  # the tail may stretch what is small
+        before = before._replace(spectral=before.covariance)
+    errors = before + tail.errors + lost
     return Solution(tail.state, errors, solution.nodes + tail.nodes)
 
 
 def head_moments(images: Tensor, plan: Plan, tol: float) -> Solution:
     """Moments after the head of a plan; without a head the images are certain."""
     eps = torch.finfo(images.dtype).eps
-    tolerance = 8 * eps if plan.method == "exact" else max(0.01 * tol, 8 * eps)
+    tolerance = 8 * eps if plan.method == "exact" else max(0.03 * tol, 8 * eps)
     start = FactorState.certain(images, tolerance)
     if plan.nodes is None:
         return Solution(start, Errors.constant(images, 0.0), 0)

@@ -30,7 +30,7 @@ from augmoments.operators.fields import FieldExpansion
 from augmoments.rules import Mixture, Product, QuadraticRule, Rule
 
 _BYTES_AT_ONCE = 256 * 2**20
-_FEW_COLUMNS = 1024  # after a step; no more are worth the work of fewer
+_FEW_COLUMNS = 4096  # after a step; no more are worth the work of fewer
 S = TypeVar("S", bound="State")
 
 

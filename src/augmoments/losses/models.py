@@ -29,10 +29,11 @@ def one_draw(images: Tensor, policy: Augmentation) -> Tensor:
     """Images as a model meets them: after one draw of the policy, the same for all of them.
 
     Raises:
-        PolicyError: The policy does not take images of this shape.
+        PolicyError: The policy does not take images of this shape, or not each by itself.
     """
     shape: Shape = tuple(images.shape[1:])  # type: ignore[assignment]
     policy.output_shape(shape)
+    policy.outcomes(shape)  # known for those only that take each image by itself
     theta = policy.draw(shape, 1, torch.Generator().manual_seed(0))
     with torch.no_grad():
         return policy.apply(images[None], theta)[0]

@@ -114,7 +114,7 @@ def sensitivity(
     slope, _ = judged.loss.gradient_and_hessian(outputs, judged.targets)
     saliency = torch.einsum("nk,nkchw->nchw", slope, rows)
     flat = saliency.flatten(1)
-    values, vectors = m.covariance.eigh(min(k, flat.shape[1]))
+    values, vectors, _ = m.covariance.eigh(min(k, flat.shape[1]))
     power = flat.square().sum(1)
     tiny = torch.finfo(power.dtype).tiny
     linearized = m.covariance.projected_root(flat[:, None]).square().sum((1, 2))

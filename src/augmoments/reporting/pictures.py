@@ -26,7 +26,7 @@ def picture(task: Task, found: Moments, alignment: Sensitivity | None, place: in
     """
     covariance = found.covariance[place : place + 1]
     image = task.images[place]
-    values, vectors = covariance.eigh(min(task.options.eigenvectors, found.mean[place].numel()))
+    values, vectors, _ = covariance.eigh(min(task.options.eigenvectors, found.mean[place].numel()))
     total = covariance.trace()[0].double().clamp_min(torch.finfo(torch.float64).tiny)
     few = min(_EIGEN_IMAGES, values.shape[1])
     scale = values[0, :few].sqrt().reshape(-1, 1, 1, 1)
