@@ -1,8 +1,8 @@
 """Measure how far apart the same pipelines of three libraries are, on embedded photos.
 
 python docs/libraries.py                print the tables as Markdown (minutes)
-python docs/libraries.py --only blur    those whose name contains "blur"
-python docs/libraries.py --write        put them all into libraries.md
+python docs/libraries.py --only blur    the settings (or tables) whose name contains "blur"
+python docs/libraries.py --write        put the tables that are complete into libraries.md
 
 The code in the tables is what is run: it is evaluated as it stands.
 """
@@ -43,7 +43,7 @@ class Setting:
     torchvision: str | None = None
     kornia: str | None = None
     albumentations: str | None = None
-    side: int = 32
+    side: int = 24
 
     @property
     def code(self) -> dict[str, str]:
@@ -74,16 +74,16 @@ SETTINGS = {
         ),
         Setting(
             "resized crop",
-            "T.RandomResizedCrop(32, scale=(0.08, 1))",
-            "K.RandomResizedCrop((32, 32), scale=(0.08, 1.0))",
-            "A.RandomResizedCrop((32, 32), scale=(0.08, 1))",
+            "T.RandomResizedCrop(24, scale=(0.08, 1))",
+            "K.RandomResizedCrop((24, 24), scale=(0.08, 1.0))",
+            "A.RandomResizedCrop((24, 24), scale=(0.08, 1))",
         ),
         Setting(
-            "resized crop, 64 to 32",
-            "T.RandomResizedCrop(32, scale=(0.2, 1))",
-            "K.RandomResizedCrop((32, 32), scale=(0.2, 1.0))",
-            "A.RandomResizedCrop((32, 32), scale=(0.2, 1))",
-            side=64,
+            "resized crop, 48 to 24",
+            "T.RandomResizedCrop(24, scale=(0.2, 1))",
+            "K.RandomResizedCrop((24, 24), scale=(0.2, 1.0))",
+            "A.RandomResizedCrop((24, 24), scale=(0.2, 1))",
+            side=48,
         ),
         Setting(
             "colour jitter",
@@ -111,13 +111,13 @@ SETTINGS = {
         ),
         Setting(
             "two views",
-            "T.Compose([T.RandomResizedCrop(32, scale=(0.2, 1)), T.RandomHorizontalFlip(), "
+            "T.Compose([T.RandomResizedCrop(24, scale=(0.2, 1)), T.RandomHorizontalFlip(), "
             "T.RandomApply([T.ColorJitter(0.4, 0.4, 0.4, 0.1)], 0.8), T.RandomGrayscale(0.2), "
             "T.RandomApply([T.GaussianBlur(5, sigma=(0.1, 2))], 0.5)])",
-            "nn.Sequential(K.RandomResizedCrop((32, 32), scale=(0.2, 1.0)), "
+            "nn.Sequential(K.RandomResizedCrop((24, 24), scale=(0.2, 1.0)), "
             "K.RandomHorizontalFlip(), K.ColorJitter(0.4, 0.4, 0.4, 0.1, p=0.8), "
             "K.RandomGrayscale(p=0.2), K.RandomGaussianBlur((5, 5), (0.1, 2.0), p=0.5))",
-            "A.Compose([A.RandomResizedCrop((32, 32), scale=(0.2, 1)), A.HorizontalFlip(), "
+            "A.Compose([A.RandomResizedCrop((24, 24), scale=(0.2, 1)), A.HorizontalFlip(), "
             "A.ColorJitter(0.4, 0.4, 0.4, 0.1, p=0.8), A.ToGray(p=0.2), "
             "A.GaussianBlur(5, (0.1, 2), p=0.5)])",
         ),
@@ -189,16 +189,16 @@ SETTINGS = {
         ),
         Setting(
             "whole shifts",
-            "T.RandomCrop(32, padding=3)",
-            "K.RandomCrop((32, 32), padding=3)",
-            "A.Compose([A.Pad(3), A.RandomCrop(32, 32)])",
+            "T.RandomCrop(24, padding=3)",
+            "K.RandomCrop((24, 24), padding=3)",
+            "A.Compose([A.Pad(3), A.RandomCrop(24, 24)])",
         ),
         Setting(
-            "resized crop, 64 to 32",
-            "T.RandomResizedCrop(32, scale=(0.2, 1), antialias=False)",
-            "K.RandomResizedCrop((32, 32), scale=(0.2, 1.0), align_corners=False)",
-            "A.RandomResizedCrop((32, 32), scale=(0.2, 1))",
-            side=64,
+            "resized crop, 48 to 24",
+            "T.RandomResizedCrop(24, scale=(0.2, 1), antialias=False)",
+            "K.RandomResizedCrop((24, 24), scale=(0.2, 1.0), align_corners=False)",
+            "A.RandomResizedCrop((24, 24), scale=(0.2, 1))",
+            side=48,
         ),
         Setting(
             "saturation alone",
@@ -350,18 +350,17 @@ def written(page: str, title: str, text: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--only", default="", help="part of the names to run")
-    parser.add_argument("--write", action="store_true", help="put the tables into libraries.md")
+    parser.add_argument("--only", default="", help="part of the names of tables or settings")
+    parser.add_argument("--write", action="store_true", help="put whole tables into libraries.md")
     options = parser.parse_args()
-    if options.write and options.only:
-        parser.error("--write takes all settings")
     for title, settings in SETTINGS.items():
-        chosen = [setting for setting in settings if options.only in setting.name]
-        if chosen:
-            print(f"## {title}", end="\n\n")
-            text = tables(chosen)
-            if options.write:
-                PAGE.write_text(written(PAGE.read_text(), title, text))
+        chosen = [s for s in settings if options.only in title or options.only in s.name]
+        if not chosen:
+            continue
+        print(f"## {title}", end="\n\n")
+        text = tables(chosen)
+        if options.write and len(chosen) == len(settings):
+            PAGE.write_text(written(PAGE.read_text(), title, text))
 
 
 if __name__ == "__main__":

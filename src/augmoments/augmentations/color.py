@@ -16,6 +16,7 @@ from torch import Tensor
 from augmoments.augmentations.base import (
     Augmentation,
     Elementary,
+    Idle,
     Parameter,
     Step,
     require_affine,
@@ -109,20 +110,19 @@ class ColorJitter(Augmentation):
         return all(jitter.affine for jitter in self.jitters)
 
     def apply(self, images: Tensor, theta: Tensor) -> Tensor:
-        def action(order: tuple[int, ...]) -> Action:
-            def in_order(part: Tensor, rows: Tensor) -> Tensor:
-                for step in order:
-                    part = self.jitters[step].apply(part, theta[rows, 1 + step, None])
-                return part
+        def action(step: int) -> Action:
+            return lambda part, rows: self.jitters[step].apply(part, theta[rows, 1 + step, None])
 
-            return in_order
-
-        return choose(images, theta[:, 0], [action(order) for order in self.orders])
+        actions = [action(step) for step in range(len(self.jitters))]
+        steps = torch.tensor(self.orders, dtype=torch.long)[theta[:, 0].round().long()]
+        for step in steps.unbind(1):
+            images = choose(images, step, actions)
+        return images
 
     def rule(self, shape: Shape, n: int) -> Rule:
         require_affine(self)
-        rules = [jitter.rule(shape, n) for jitter in self.jitters]
-        branches = tuple(Product(tuple(rules[step] for step in order)) for order in self.orders)
+        rules = [j.rule(shape, n) for j in self.jitters if not isinstance(j, Idle)]
+        branches = tuple(Product(order) for order in permutations(rules))
         if len(branches) == 1:
             return branches[0]
         return Mixture((1 / len(branches),) * len(branches), branches)

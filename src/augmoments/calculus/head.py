@@ -111,7 +111,7 @@ def _replicate_errors(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """99.5% bounds on the errors of the pooled covariance, relative to its size.
 
-    In Frobenius norm, of the trace, and in spectral norm relative to the Frobenius norm.
+    In Frobenius norm, of the trace, and in spectral norm relative to the trace.
     """
     blocks = nodes.replicates
     pairs = blocks * (blocks - 1)
@@ -133,7 +133,7 @@ def _replicate_errors(
     found = (
         ratio(covariance, pooled.sqrt(), unseen),
         ratio(trace, traces.mean(1), unseen),
-        ratio(largest, pooled.sqrt(), unseen),
+        ratio(largest, state.covariance.trace().double(), unseen),
     )
     first, second, third = (part.to(state.mean.dtype) for part in found)
     return first, second, third
@@ -144,18 +144,21 @@ def _energies(plan: Plan, factor: Tensor) -> Tensor:
 
     A few draws of the tail stand for all: what matters is which columns it enlarges.
     """
-    own = factor.double().square().flatten(2).sum(2)
+    own = factor.square().flatten(2).sum(2).double()
     if plan.keeps_traces or factor.numel() > _EXACTLY:
         return own
     generator = torch.Generator().manual_seed(plan.seed)
     theta = plan.tail_policy.draw(plan.middle, _TAIL_DRAWS, generator)
-    flat = factor.flatten(0, 1)
-    nothing = torch.zeros_like(flat[:1])
-    total = torch.zeros(len(flat), dtype=torch.float64, device=flat.device)
+    flat = factor.flatten(0, 1)[None]
+    total = torch.zeros_like(own)
     for draw in theta.split(1):
-        moved = plan.tail_policy.apply(torch.cat([flat, nothing])[None], draw)[0]
-        total += (moved[:-1] - moved[-1]).double().square().flatten(1).sum(1)
-    return total.reshape(own.shape)
+        moved, nothing = (
+            plan.tail_policy.apply(x, draw)[0] for x in (flat, torch.zeros_like(flat[:, :1]))
+        )
+        if nothing.any():
+            moved = moved - nothing
+        total += moved.square().flatten(1).sum(1).double().reshape(own.shape)
+    return total
 
 
 def _block_noise(noises: Tensor | None, nodes: JointNodes) -> Tensor | None:

@@ -181,16 +181,13 @@ def moments(
         if targets is not None:
             labels = mixed.label_moments(targets, before.state.mean)
     floor = rounding(batch.dtype, max(shape[1:]))
-    error = Errors(
-        torch.cat([part.errors.mean for part in parts]) + floor,
-        torch.cat([part.errors.covariance + _cancelled(part) for part in parts]) + 2 * floor,
-        torch.cat([part.errors.trace + _cancelled(part) for part in parts]) + 2 * floor,
-        torch.cat([part.errors.spectral + _cancelled(part) for part in parts]) + 2 * floor,
-    )
+    found = Errors(*map(torch.cat, zip(*(part.errors for part in parts), strict=True)))
+    lost = torch.cat([_cancelled(part) for part in parts]) + 2 * floor
+    error = found + Errors(torch.full_like(lost, floor), lost, lost, lost)
     states = [part.state for part in parts]
     factor = _stack([state.factor for state in states])
     covariance = Covariance(factor, _noise(states))
-    covariance.error = error.spectral.detach() * covariance.frobenius_norm().detach()
+    covariance.error = (error.spectral * covariance.trace()).detach()
     return Moments(
         mean=torch.cat([state.mean for state in states]).to(batch.dtype),
         covariance=covariance.to(batch.dtype),

@@ -22,7 +22,7 @@ class Errors(NamedTuple):
     trace: Tensor
     """``|tr V - truth| / truth``, shape ``(N,)``."""
     spectral: Tensor
-    """``||V - truth||_2 / ||truth||_F``, shape ``(N,)``, for eigenvalues."""
+    """``||V - truth||_2 / tr(truth)``, shape ``(N,)``, for eigenvalues."""
 
     @classmethod
     def constant(cls, like: Tensor, value: float) -> Errors:
@@ -82,7 +82,7 @@ def _pad(factor: Tensor, rank: int) -> Tensor:
 def relative_change(before: FactorState, after: FactorState) -> Errors:
     """Distance of means, covariances and traces, relative to the size of the latter.
 
-    The Frobenius norm stands for the spectral norm, too.
+    The Frobenius norms stand for the spectral norm and the trace, too, which bounds their ratio.
     """
     with torch.no_grad():
         scale = after.mean.double().flatten(1).norm(dim=1)

@@ -127,6 +127,9 @@ class Grayscale(Operator):
     def __call__(self, images: Tensor, theta: Tensor) -> Tensor:
         return torch.where(per_group(theta, images) > 0.5, gray(images).expand_as(images), images)
 
+    def linear(self, images: Tensor, theta: Tensor) -> Tensor:
+        return self(images, theta)
+
     def check_shape(self, shape: Shape) -> None:
         check_channels("Grayscale", shape)
 

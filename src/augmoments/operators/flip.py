@@ -32,6 +32,9 @@ class Flip(Operator):
         flipped = images.flip(-1 if self.axis == "x" else -2)
         return torch.where(per_group(theta, images) > 0.5, flipped, images)
 
+    def linear(self, images: Tensor, theta: Tensor) -> Tensor:
+        return self(images, theta)
+
 
 def per_group(theta: Tensor, images: Tensor, column: int = 0) -> Tensor:
     """One parameter, shaped to broadcast against ``images`` ``(B, n, C, H, W)``."""
