@@ -276,10 +276,8 @@ def pipeline(code: str) -> Any:
 
 
 def bounded(value: float, error: float) -> str:
-    """A number that is not negative and its error bound, or a bound alone."""
-    if value <= error or value < 1e-12:
-        return f"< {max(value + error, 1e-12):.1g}"
-    return f"{value:.3g} ± {error:.1g}"
+    """A number and its error bound."""
+    return f"{0 if value < 1e-12 else value:.3g} ± {error:.0e}".replace("e-0", "e-")
 
 
 def median(number: Number) -> str:

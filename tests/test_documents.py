@@ -1,12 +1,43 @@
 """The programs in README and docs run as they stand, and give the numbers that they quote."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
 
+import augmoments as am
+from augmoments.adapters.albumentations import tables
+from augmoments.adapters.kornia import (
+    channels,
+    color,
+    containers,
+    crops,
+    erasing,
+    geometry,
+    intensity,
+    policies,
+)
+from augmoments.adapters.torchvision import STEPS
+from augmoments.adapters.torchvision.containers import CONTAINERS
+from augmoments.adapters.torchvision.refusals import REFUSALS
+
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ["README.md", "docs/start.md", "docs/command-line.md", "docs/extending.md"]
+DOCUMENTS = [
+    "README.md",
+    "docs/start.md",
+    "docs/command-line.md",
+    "docs/augmentations.md",
+    "docs/libraries.md",
+    "docs/extending.md",
+]
+KORNIA = (channels, color, containers, crops, erasing, geometry, intensity, policies)
+CLASSES = {
+    "torchvision": {*STEPS, *CONTAINERS},
+    "kornia": {name for module in KORNIA for name in module.CONVERTERS},
+    "albumentations": {*tables.LEAVES, *tables.COMPOSITIONS},
+    "refused": set(REFUSALS),
+}
 
 
 def programs(path):
@@ -23,3 +54,55 @@ def test_programs_run(name, capsys):
     if name == "README.md":
         quoted = re.search(r"# (\d+) draws an image", blocks[0])
         assert capsys.readouterr().out.split()[-1] == quoted[1]
+
+
+@pytest.mark.parametrize("library", CLASSES)
+def test_classes_that_are_understood_are_listed(library):
+    page = (ROOT / "docs/augmentations.md").read_text()
+    section = page.split(f"<!-- classes: {library} -->")[1].split("<!-- end -->")[0]
+    listed = [name for name in re.findall(r"`([\w.]+)`", section) if not name.startswith("nn.")]
+    assert len(listed) == len(set(listed))
+    assert set(listed) == CLASSES[library]
+
+
+def test_every_augmentation_is_listed():
+    page = (ROOT / "docs/augmentations.md").read_text()
+    table = page.split("## Pipelines")[0]
+    found = [getattr(am, name) for name in am.__all__ if name != "Augmentation"]
+    names = {f.__name__ for f in found if isinstance(f, type) and issubclass(f, am.Augmentation)}
+    assert names <= set(re.findall(r"`(\w+)`", table))
+
+
+@pytest.fixture(scope="module")
+def script():
+    for library in ("torchvision", "kornia", "albumentations"):
+        pytest.importorskip(library)
+    return runpy.run_path(str(ROOT / "docs/libraries.py"))
+
+
+def test_tables_of_libraries_are_of_the_code_that_is_run(script):
+    page = (ROOT / "docs/libraries.md").read_text()
+    for title, settings in script["SETTINGS"].items():
+        section = page.split(f"<!-- tables: {title} -->")[1].split(f"<!-- end: {title} -->")[0]
+        blocks = re.findall(r"\*\*(.*?)\*\*\n\n```\n(.*?)\n```", section, re.DOTALL)
+        expected = [
+            (s.name, "\n".join(script["_wrapped"](code) for code in s.code.values()))
+            for s in settings
+        ]
+        assert blocks == expected
+
+
+def test_every_setting_is_understood(script):
+    for settings in script["SETTINGS"].values():
+        for setting in settings:
+            shape = (3, setting.side, setting.side)
+            for code in setting.code.values():
+                assert am.as_policy(script["pipeline"](code)).output_shape(shape) == (3, 24, 24)
+
+
+def test_a_table_of_libraries_is_measured(script):
+    setting = script["SETTINGS"]["As they are written"][0]
+    lines = script["table"](setting).splitlines()
+    assert lines[-3].startswith("| kornia | torchvision | < 1e-12 | < 1e-12 |")
+    page = (ROOT / "docs/libraries.md").read_text()
+    assert "\n".join(lines) in page

@@ -416,5 +416,5 @@ def test_every_continuous_law_is_covered():
         cls
         for base in (ContinuousLaw, *ContinuousLaw.__subclasses__())
         for cls in base.__subclasses__()
-        if not cls.__name__.startswith("_")
+        if not cls.__name__.startswith("_") and cls.__module__.startswith("augmoments.laws.")
     }

@@ -20,8 +20,8 @@ from augmoments.adapters.torchvision import convert, draw
 from augmoments.augmentations.base import Augmentation
 from augmoments.errors import PolicyError
 from augmoments.testing import LARGEST_PIXEL_SCORE, LARGEST_SCORE, check_samples, random_images
-from pipelines import PIPELINES
 from torchvision_cases import SHAPES, SINGLES, Case, Shape, fixed
+from torchvision_pipelines import PIPELINES
 
 QUICK, MANY = 1500, 50_000
 VAGUE = 0.003

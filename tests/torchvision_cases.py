@@ -116,7 +116,7 @@ def _composed() -> dict[str, Case]:
         "RandomApply": Case(lambda: v2.RandomApply(nn.ModuleList(flips), 0.6)),
         "RandomChoice": Case(lambda: v2.RandomChoice([*flips, v2.RandomInvert(1.0)], [1, 2, 3])),
         "RandomOrder": Case(
-            lambda: v2.RandomOrder([bilinear(v2.RandomRotation, 20), v2.RandomCrop(8), flips[0]])
+            lambda: v2.RandomOrder([v2.RandomInvert(0.3), v2.RandomCrop(8, padding=1), flips[0]])
         ),
         "Sequential": Case(lambda: nn.Sequential(*flips, v2.RandomPosterize(1))),
     }

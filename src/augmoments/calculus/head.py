@@ -39,7 +39,7 @@ def evaluate_head(plan: Plan, level: int, state: FactorState) -> Solution:
     weights = nodes.weights.to(images)
     mean = torch.einsum("k,kn...->n...", weights, columns)
     mean, mean_error = _better_mean(plan, nodes, images, columns, mean)
-    columns -= mean
+    columns = columns - mean
     columns *= weights.sqrt().reshape(-1, 1, 1, 1, 1)
     noise = None if noises is None else torch.einsum("k,kn...->n...", weights, noises)
     moved = replace(state, mean=mean, factor=columns.transpose(0, 1), noise=noise)
