@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # it would ask for its newest version when imported
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
 
 

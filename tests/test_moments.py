@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torchvision.transforms import InterpolationMode, v2
 
 import augmoments as am
+import augmoments.errors
 from augmoments.augmentations.base import Elementary
 from augmoments.calculus import moments as moments_module
 from augmoments.calculus.covariance import Covariance
@@ -796,3 +797,76 @@ def test_own_operators_with_a_continuous_law_go_by_nodes():
 def test_laws_are_checked_before_anything_is_computed():
     with pytest.raises(LawError):
         am.moments(images(1, 1, 3, 3), am.RandomRotation(am.Uniform(1, -1)))
+
+
+class TestNoise:
+    """Noise on every value, where it is integrated out and where it is not."""
+
+    def test_clipped_noise_in_a_choice_is_not_sampled(self):
+        x = images(2, 1, 3, 4)
+        noise = am.GaussianNoise(sigma=0.3)
+        policy = am.RandomChoice([noise, am.RandomInvert(1.0)], p=[0.25, 0.75])
+        found, alone = am.moments(x, policy), am.moments(x, noise)
+        assert found.method == alone.method == "exact"
+        gap = (alone.mean - (1 - x)).flatten(1)
+        want = 0.25 * alone.covariance.dense() + 0.1875 * gap[:, :, None] * gap[:, None]
+        assert_moments(found, 0.25 * alone.mean + 0.75 * (1 - x), want)
+
+    def test_noise_before_a_resampling(self):
+        """``E[M (V + s^2 I) M^T]``, by hand from the two positions of a shift."""
+        x = images(1, 1, 2, 3)
+        shift = am.RandomTranslation(x=am.Discrete([0.0, 0.5]))
+        policy = am.Compose([am.GaussianNoise(sigma=0.2, clip=False), shift])
+        found = am.moments(x, policy)
+        half = am.expected_operator(am.RandomTranslation(x=am.Discrete([0.5])), (1, 2, 3)).matrix()
+        half = torch.from_numpy(half.toarray())
+        eye = torch.eye(6, dtype=torch.float64)
+        gap = (half - eye) @ x.flatten()
+        want = 0.02 * (eye + half @ half.T) + 0.25 * torch.outer(gap, gap)
+        assert found.method == "exact"
+        assert_moments(found, x + (gap / 2).reshape(x.shape), want[None])
+
+    def test_noise_before_a_nonlinear_step_is_monte_carlo(self):
+        policy = am.Compose([am.GaussianNoise(sigma=0.2), am.RandomSolarize(0.5)])
+        assert am.moments(images(1, 1, 2, 3), policy, tol=0.1).method == "monte-carlo"
+
+
+class TestMemory:
+    def test_fewer_nodes_where_memory_is_short(self):
+        x = images(1, 3, 16, 16)
+        policy = am.Compose([am.RandomRotation(20), am.ColorJitter(0.4, 0.4, 0.4)])
+        short = am.moments(x, policy, tol=1e-6, max_memory=300 * 4 * x.nbytes)
+        assert short.nodes < am.moments(x, policy, tol=1e-6).nodes
+        assert not short.converged
+
+    def test_what_does_not_fit_at_all(self):
+        x = images(1, 3, 16, 16)
+        with pytest.raises(am.errors.NotEnoughMemoryError, match="a larger max_memory"):
+            am.moments(x, am.ColorJitter(0.4, 0.4), max_memory=100 * x.nbytes)
+        with pytest.raises(am.errors.InputError, match="max_memory must be"):
+            am.moments(x, am.ColorJitter(0.4, 0.4), max_memory=0)
+
+    @pytest.mark.parametrize(
+        "policy",
+        [am.RandomSolarize(1.0, p=0.5), am.RandomApply(am.ColorJitter(0.4, 0.3), 0.01), am.Pad(0)],
+    )
+    def test_the_images_are_not_written_to(self, policy):
+        x = images(1, 1, 3, 3)
+        before = x.clone()
+        am.moments(x, policy)
+        assert torch.equal(x, before)
+
+
+def test_eigenvalues_lie_within_their_stated_error():
+    """The classical recipe; the truth from all outcomes of the crop, 64 times as many."""
+    x = torch.from_numpy(np.random.default_rng(0).random((1, 3, 12, 12))).cumsum(-1) / 12
+    policy = am.Compose([am.RandomResizedCrop(8), am.RandomHorizontalFlip()])
+    truth = am.moments(x, policy, max_nodes=2**16)
+    assert truth.method == "exact"
+    for nodes in (128, 512):
+        found = am.moments(x, policy, seed=1, tol=1e-6, max_nodes=nodes)
+        assert found.mean_method == "exact"
+        torch.testing.assert_close(found.mean, truth.mean, rtol=0, atol=1e-12)
+        values, _, off = found.covariance.eigh(16)
+        gap = (values - truth.covariance.eigh(16).values).abs()
+        assert 0 < float(gap.max()) < float(off[0]) < float(values[0, 0])

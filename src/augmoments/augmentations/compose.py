@@ -219,6 +219,31 @@ class RandomChoice(Augmentation):
         actions = [action(b, c) for b, c in zip(self.branches, columns, strict=True)]
         return choose(images, theta[:, 0], actions)
 
+    def smoothed(self) -> Augmentation:
+        branches = [branch.smoothed() for branch in self.branches]
+        same = all(new is old for new, old in zip(branches, self.branches, strict=True))
+        return self if same else RandomChoice(branches, self.p)
+
+    def conditional(self, images: Tensor, theta: Tensor) -> tuple[Tensor, Tensor | None]:
+        columns = self._columns(tuple(images.shape[-3:]))  # type: ignore[arg-type]
+        noises: list[tuple[Tensor, Tensor]] = []
+
+        def action(branch: Augmentation, own: slice) -> Action:
+            def run(part: Tensor, rows: Tensor) -> Tensor:
+                mean, noise = branch.conditional(part, theta[rows, own])
+                if noise is not None:
+                    noises.append((rows.to(images.device), noise))
+                return mean
+
+            return run
+
+        actions = [action(b, c) for b, c in zip(self.branches, columns, strict=True)]
+        mean = choose(images, theta[:, 0], actions)
+        if not noises:
+            return mean, None
+        rows, parts = (torch.cat(column) for column in zip(*noises, strict=True))
+        return mean, torch.zeros_like(mean).index_copy(0, rows, parts)
+
     def surrogate(self) -> Augmentation:
         return RandomChoice([branch.surrogate() for branch in self.branches], self.p)
 
