@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from augmoments.calculus.carry import carried
 from augmoments.calculus.head import evaluate_head
 from augmoments.calculus.plan import Plan
 from augmoments.calculus.solution import Errors, Solution, relative_change
@@ -44,11 +45,8 @@ def solve(images: Tensor, plan: Plan, tol: float) -> Solution:
     tail = _refine(move, solution.state, tol / 2, plan.max_nodes, plan.exact_tail)
     dropped = tail.state.loss
     lost = Errors(torch.zeros_like(dropped), dropped, dropped, dropped)
-    before = solution.errors
-    if not plan.keeps_traces:  # the tail may stretch what is small
-        before = before._replace(spectral=before.covariance)
-    errors = before + tail.errors + lost
-    return Solution(tail.state, errors, solution.nodes + tail.nodes)
+    before = carried(solution, tail.state, plan)
+    return Solution(tail.state, before + tail.errors + lost, solution.nodes + tail.nodes)
 
 
 def head_moments(images: Tensor, plan: Plan, tol: float) -> Solution:

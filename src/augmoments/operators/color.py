@@ -105,6 +105,9 @@ class Saturation(Blend):
     def reference(self, images: Tensor) -> Tensor:
         return gray(images)
 
+    def __call__(self, images: Tensor, theta: Tensor) -> Tensor:
+        return images if images.shape[-3] == 1 else super().__call__(images, theta)
+
     def check_shape(self, shape: Shape) -> None:
         check_channels("Saturation", shape)
 

@@ -122,6 +122,8 @@ def _score(
         z = ((gap.abs() - mean_slack).clamp_min(0) / (variance / n).sqrt())[often]
         rms = z.square().mean().sqrt()
         low, high = _rms_limits(covariance.root()[0].mT.reshape(-1, *mean.shape)[:, often].double())
+        if mean_slack > 0.1 * float((variance / n)[often].mean().sqrt()):
+            low = 0.0  # what is allowed for hides how far the pixels are off
     leading = covariance.eigh(1)
     total = centred.square().flatten(1).sum(1)
     along = (centred * leading.vectors[0, 0]).flatten(1).sum(1).square()
