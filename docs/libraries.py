@@ -37,13 +37,17 @@ Number = tuple[torch.Tensor, torch.Tensor]
 
 @dataclass(frozen=True)
 class Setting:
-    """One configuration in the libraries that have it; photos are ``side`` pixels wide."""
+    """One configuration in the libraries that have it.
+
+    Photos are ``side`` pixels wide; ``max_nodes`` are taken at most.
+    """
 
     name: str
     torchvision: str | None = None
     kornia: str | None = None
     albumentations: str | None = None
     side: int = 24
+    max_nodes: int = 4096
 
     @property
     def code(self) -> dict[str, str]:
@@ -77,6 +81,7 @@ SETTINGS = {
             "T.RandomResizedCrop(24, scale=(0.08, 1))",
             "K.RandomResizedCrop((24, 24), scale=(0.08, 1.0))",
             "A.RandomResizedCrop((24, 24), scale=(0.08, 1))",
+            max_nodes=2**15,
         ),
         Setting(
             "resized crop, 48 to 24",
@@ -84,6 +89,7 @@ SETTINGS = {
             "K.RandomResizedCrop((24, 24), scale=(0.2, 1.0))",
             "A.RandomResizedCrop((24, 24), scale=(0.2, 1))",
             side=48,
+            max_nodes=2**15,
         ),
         Setting(
             "colour jitter",
@@ -120,6 +126,7 @@ SETTINGS = {
             "A.Compose([A.RandomResizedCrop((24, 24), scale=(0.2, 1)), A.HorizontalFlip(), "
             "A.ColorJitter(0.4, 0.4, 0.4, 0.1, p=0.8), A.ToGray(p=0.2), "
             "A.GaussianBlur(5, (0.1, 2), p=0.5)])",
+            max_nodes=2**14,
         ),
     ),
     "With the same probability": (
@@ -199,6 +206,7 @@ SETTINGS = {
             "K.RandomResizedCrop((24, 24), scale=(0.2, 1.0), align_corners=False)",
             "A.RandomResizedCrop((24, 24), scale=(0.2, 1))",
             side=48,
+            max_nodes=2**15,
         ),
         Setting(
             "saturation alone",
@@ -298,9 +306,10 @@ def angle(number: Number) -> str:
     return "not determined" if float(error.max()) >= 45 else median((value, error))
 
 
-def row(images: torch.Tensor, a: str, b: str, code: dict[str, str]) -> str:
+def row(images: torch.Tensor, a: str, b: str, setting: Setting) -> str:
     """One line of a table."""
-    found = am.compare(images, pipeline(code[a]), pipeline(code[b]), k=LEADING)
+    first, second = (pipeline(setting.code[name]) for name in (a, b))
+    found = am.compare(images, first, second, k=LEADING, max_nodes=setting.max_nodes)
     return " | ".join(
         [
             f"| {a}",
@@ -319,7 +328,7 @@ def table(setting: Setting) -> str:
     torch.manual_seed(0)
     images, code = photos(setting.side), setting.code
     pairs = [(a, b) for b, a in itertools.combinations(code, 2)]
-    rows = [row(images, a, b, code) for a, b in pairs]
+    rows = [row(images, a, b, setting) for a, b in pairs]
     lines = [*map(_wrapped, code.values())]
     return "\n".join([f"**{setting.name}**", "", "```", *lines, "```", "", HEAD, *rows])
 

@@ -53,21 +53,21 @@ def stretching(plan: Plan) -> float:
 
 
 def _norm(part: Augmentation, shape: Shape, seed: int) -> float:
-    """Power iteration with :math:`M^\top M` at a few draws, the largest of them."""
+    r"""Power iteration with :math:`M^\top M` at a few draws, the largest of them."""
     generator = torch.Generator().manual_seed(seed)
     theta = part.draw(shape, _DRAWS, generator)
     x = torch.randn(_DRAWS, 1, *shape, generator=generator, dtype=torch.float64)
     norm = torch.ones(())
     for _ in range(_ITERATIONS):
         x = x / x.flatten(1).norm(dim=1).clamp_min(1e-300).reshape(-1, 1, 1, 1, 1)
-        y, back = torch.func.vjp(lambda z: part.apply(z, theta) - part.apply(z * 0, theta), x)
-        norm = y.flatten(1).norm(dim=1)
-        (x,) = back(y)
+        found = torch.func.vjp(lambda z: part.apply(z, theta) - part.apply(z * 0, theta), x)
+        norm = found[0].flatten(1).norm(dim=1)
+        (x,) = found[1](found[0])
     return float(norm.max())
 
 
 def _frobenius(covariance: Covariance, caution: float) -> Tensor:
-    """Frobenius norms ``(N,)``; where they take long, an estimate over ``caution``.
+    r"""Frobenius norms ``(N,)``; where they take long, an estimate over ``caution``.
 
     :math:`E\|V z\|^2 = \|V\|_F^2` for standard normal z.
     """
