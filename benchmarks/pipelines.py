@@ -27,6 +27,7 @@ import augmoments as am
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 BATCH = 500
+TIMED = 9
 
 
 def photos(side: int) -> Tensor:
@@ -127,13 +128,16 @@ def cost(name: str, pipelines: dict[str, Any], nodes: int, many: int, tol: float
     trace = sum(m.covariance.trace() for m in truth) / 2
     covariance = sum(m.covariance.dense() for m in truth) / 2
     print(f"{name}: a draw takes " + ", ".join(f"{k} {1e6 * v:.0f} us" for k, v in draws.items()))
+    batch = images.repeat(TIMED // len(images), 1, 1, 1)
     for seed in range(3):
-        single = [
-            seconds(
-                lambda i=i: am.moments(images[i : i + 1], policy, tol, seed=seed, max_nodes=nodes)
+        single, many_at_once = (
+            statistics.median(
+                seconds(lambda x=x, s=seed: am.moments(x, policy, tol, seed=s, max_nodes=nodes))
+                for _ in range(3)
             )
-            for i in range(3)
-        ]
+            / len(x)
+            for x in (images[:1], batch)
+        )
         found = am.moments(images, policy, tol, seed=seed, max_nodes=nodes)
         errors = {
             "mean": (_relative(found.mean, mean), found.error.mean),
@@ -141,8 +145,9 @@ def cost(name: str, pipelines: dict[str, Any], nodes: int, many: int, tol: float
             "covariance": (_relative(found.covariance.dense(), covariance), found.error.covariance),
         }
         print(
-            f"  seed {seed}, {found.nodes} evaluations: {1e3 * statistics.median(single):.0f} ms, "
-            f"{statistics.median(single) / draws[fastest]:.0f} draws of {fastest}; "
+            f"  seed {seed}, {found.nodes} evaluations: {1e3 * many_at_once:.0f} ms an image in a "
+            f"batch of {TIMED}, {many_at_once / draws[fastest]:.0f} draws of {fastest} (alone "
+            f"{1e3 * single:.0f} ms, {single / draws[fastest]:.0f} draws); "
             + "; ".join(
                 f"{what} off by {float(off.max()):.4f} (stated {float(stated.max()):.4f})"
                 for what, (off, stated) in errors.items()

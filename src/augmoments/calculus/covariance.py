@@ -2,6 +2,7 @@ r"""Implicit covariance matrices, one an image: :math:`V = F F^\top + \mathrm{di
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -91,6 +92,10 @@ class Covariance:
 
     def diagonal(self) -> Tensor:
         """Variance of every pixel, ``(N, C, H, W)``."""
+        return self._diagonal
+
+    @cached_property
+    def _diagonal(self) -> Tensor:
         squares = self.factor.square().sum(1)
         return squares if self.noise is None else squares + self.noise
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Self, TypeVar
 
 import torch
@@ -81,7 +82,7 @@ class FactorState(State):
         empty = images.new_zeros(len(images), 0, *images.shape[1:])
         return cls(images, empty, images.new_zeros(len(images)), tolerance)
 
-    @property
+    @cached_property
     def covariance(self) -> Covariance:
         """The covariance of factor and noise."""
         return Covariance(self.factor, self.noise)
@@ -154,7 +155,7 @@ class FactorState(State):
             noise=None if self.noise is None else self.noise[index],
         )
 
-    @property
+    @cached_property
     def roundoff(self) -> Tensor:
         """Rounding of the columns of the factor, all together, (N,)."""
         size = self.mean.flatten(1).norm(dim=1).hypot(self.factor.flatten(1).norm(dim=1))
