@@ -23,7 +23,7 @@ from augmoments.adapters import as_policy
 from augmoments.adapters.albumentations import convert, draw
 from augmoments.adapters.albumentations.parameters import truncated
 from augmoments.adapters.albumentations.tables import COMPOSITIONS, LEAVES
-from augmoments.augmentations.compose import RandomChoice
+from augmoments.augmentations.choice import RandomChoice
 from augmoments.errors import PolicyError
 from augmoments.testing import check_samples, conformance
 

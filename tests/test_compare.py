@@ -6,9 +6,9 @@ import torch
 from scipy.linalg import sqrtm, subspace_angles
 
 import augmoments as am
-from augmoments.augmentations.base import Chain
 from augmoments.augmentations.crops import RandomCrop
 from augmoments.augmentations.noise import GaussianNoise
+from augmoments.augmentations.sequence import Chain
 from augmoments.calculus import distances
 from augmoments.comparison import Bounded, compare
 from augmoments.errors import InputError, NotEnoughMemoryError, PolicyError

@@ -7,7 +7,8 @@ import scipy.sparse as sp
 import torch
 
 import augmoments as am
-from augmoments.augmentations.base import Parameter, Step
+from augmoments.augmentations.elementary import Step
+from augmoments.augmentations.parameters import Parameter
 from augmoments.calculus.covariance import Covariance, Eigenpairs
 from augmoments.calculus.expected_operator import SpatialOperator
 from augmoments.errors import InputTypeError, PolicyError

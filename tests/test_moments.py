@@ -11,7 +11,7 @@ from torchvision.transforms import InterpolationMode, v2
 
 import augmoments as am
 import augmoments.errors
-from augmoments.augmentations.base import Elementary
+from augmoments.augmentations.elementary import Elementary
 from augmoments.calculus import moments as moments_module
 from augmoments.calculus.covariance import Covariance
 from augmoments.calculus.nodes import NodeFamily

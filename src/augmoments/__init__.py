@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from augmoments.augmentations.automatic import AutoAugment, RandAugment, TrivialAugmentWide
     from augmoments.augmentations.base import Augmentation
     from augmoments.augmentations.blur import GaussianBlur
+    from augmoments.augmentations.choice import RandomChoice, RandomOrder
     from augmoments.augmentations.color import ColorJitter, Normalize, RandomGrayscale
-    from augmoments.augmentations.compose import Compose, RandomApply, RandomChoice, RandomOrder
+    from augmoments.augmentations.compose import Compose, RandomApply
     from augmoments.augmentations.conversion import ToDtype
     from augmoments.augmentations.crops import (
         CenterCrop,
@@ -78,7 +79,8 @@ _HOMES = {
     "augmentations.base": ("Augmentation",),
     "augmentations.blur": ("GaussianBlur",),
     "augmentations.color": ("ColorJitter", "Normalize", "RandomGrayscale"),
-    "augmentations.compose": ("Compose", "RandomApply", "RandomChoice", "RandomOrder"),
+    "augmentations.choice": ("RandomChoice", "RandomOrder"),
+    "augmentations.compose": ("Compose", "RandomApply"),
     "augmentations.conversion": ("ToDtype",),
     "augmentations.crops": ("CenterCrop", "Pad", "RandomCrop", "RandomResizedCrop", "Resize"),
     "augmentations.elastic": ("ElasticTransform",),

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from augmoments.augmentations.base import Elementary
+from augmoments.augmentations.elementary import Elementary
 from augmoments.errors import PolicyError
 from augmoments.laws.joint import Seed
 from augmoments.operators.base import Operator, Shape

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from augmoments.augmentations.base import Augmentation, Elementary, Sequence, Step
+from augmoments.augmentations.base import Augmentation
+from augmoments.augmentations.elementary import Elementary, Step
+from augmoments.augmentations.sequence import Sequence
 from augmoments.errors import InputTypeError, LawError
 from augmoments.laws import ContinuousLaw, Discrete, Law, LawLike, as_law
 from augmoments.laws.independent import Independent
@@ -49,8 +51,7 @@ class RandomAffine(Sequence):
 
     Example:
         >>> import augmoments as am
-        >>> from augmoments.augmentations.affine import RandomAffine
-        >>> policy = RandomAffine(0, translate=(0.1, 0.1))
+        >>> policy = am.RandomAffine(0, translate=(0.1, 0.1))
         >>> [parameter.count for parameter in policy.parameters((3, 32, 32))]
         [7, 7]
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import betaincinv
 
 from augmoments.augmentations.automatic import check_whole
-from augmoments.augmentations.base import Elementary
+from augmoments.augmentations.elementary import Elementary
 from augmoments.augmentations.operations import MIXED, MIXED_PARTLY, choices, switch
 from augmoments.errors import InputError, InputTypeError
 from augmoments.laws.joint import Array, JointLaw, Table
@@ -101,8 +101,8 @@ class AugMix(Elementary):
 
     Example:
         >>> import torch
-        >>> from augmoments.augmentations.augmix import AugMix
-        >>> AugMix()(torch.rand(2, 3, 16, 16)).shape
+        >>> import augmoments as am
+        >>> am.AugMix()(torch.rand(2, 3, 16, 16)).shape
         torch.Size([2, 3, 16, 16])
 
     Reference:

@@ -7,7 +7,8 @@ from functools import lru_cache
 from itertools import product
 from typing import Any
 
-from augmoments.augmentations.base import Augmentation, Elementary, Sequence
+from augmoments.augmentations.base import Augmentation
+from augmoments.augmentations.elementary import Elementary
 from augmoments.augmentations.found_policies import SUB_POLICIES, Part
 from augmoments.augmentations.operations import (
     SKIPPED,
@@ -20,6 +21,7 @@ from augmoments.augmentations.operations import (
     outcomes,
     switch,
 )
+from augmoments.augmentations.sequence import Sequence
 from augmoments.errors import InputError, InputTypeError
 from augmoments.laws.joint import Table
 from augmoments.operators.base import Operator, Shape
@@ -72,8 +74,8 @@ class RandAugment(Sequence):
         PolicyError: Images that have neither 1 nor 3 channels.
 
     Example:
-        >>> from augmoments.augmentations.automatic import RandAugment
-        >>> RandAugment().outcomes((3, 32, 32))
+        >>> import augmoments as am
+        >>> am.RandAugment().outcomes((3, 32, 32))
         529
 
     Reference:
@@ -118,8 +120,8 @@ class TrivialAugmentWide(Elementary):
         PolicyError: Images that have neither 1 nor 3 channels.
 
     Example:
-        >>> from augmoments.augmentations.automatic import TrivialAugmentWide
-        >>> TrivialAugmentWide().outcomes((3, 32, 32))
+        >>> import augmoments as am
+        >>> am.TrivialAugmentWide().outcomes((3, 32, 32))
         590
 
     Reference:
@@ -161,8 +163,8 @@ class AutoAugment(Elementary):
         PolicyError: Images that have neither 1 nor 3 channels.
 
     Example:
-        >>> from augmoments.augmentations.automatic import AutoAugment
-        >>> AutoAugment("cifar10").outcomes((3, 32, 32))
+        >>> import augmoments as am
+        >>> am.AutoAugment("cifar10").outcomes((3, 32, 32))
         111
 
     Reference:

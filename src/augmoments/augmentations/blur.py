@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from augmoments.augmentations.base import Elementary
 from augmoments.augmentations.crops import pair
+from augmoments.augmentations.elementary import Elementary
 from augmoments.errors import LawError
 from augmoments.laws import ContinuousLaw, Law, LawLike, as_law
 from augmoments.operators.averages import expected_blur

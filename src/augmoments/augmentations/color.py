@@ -13,15 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from augmoments.augmentations.base import (
-    Augmentation,
-    Elementary,
-    Idle,
-    Parameter,
-    Step,
-    require_affine,
-)
+from augmoments.augmentations.base import Augmentation, Idle
+from augmoments.augmentations.elementary import Elementary, Step, require_affine
 from augmoments.augmentations.explanation import Row
+from augmoments.augmentations.parameters import Parameter
 from augmoments.errors import InputTypeError, LawError
 from augmoments.laws import Discrete, Law, LawLike, Uniform, as_law, bernoulli
 from augmoments.operators.base import Operator, Shape

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from augmoments.augmentations.base import Elementary
+from augmoments.augmentations.elementary import Elementary
 from augmoments.errors import InputTypeError, PolicyError
 from augmoments.operators.base import Operator
 from augmoments.operators.switch import Identity

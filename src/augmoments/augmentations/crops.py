@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from augmoments.augmentations.base import Elementary
+from augmoments.augmentations.elementary import Elementary
 from augmoments.errors import InputError, InputTypeError
 from augmoments.laws import Discrete
 from augmoments.laws.boxes import BoxLaw

@@ -6,7 +6,7 @@ from collections.abc import Sequence as SequenceOf
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
-from augmoments.augmentations.base import Elementary
+from augmoments.augmentations.elementary import Elementary
 from augmoments.errors import InputTypeError
 from augmoments.laws.joint import Seed
 from augmoments.operators.base import Shape

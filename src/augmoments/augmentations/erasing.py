@@ -13,8 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from augmoments.augmentations.base import Augmentation, Elementary, Parameter
+from augmoments.augmentations.base import Augmentation
+from augmoments.augmentations.elementary import Elementary
 from augmoments.augmentations.explanation import Row
+from augmoments.augmentations.parameters import Parameter
 from augmoments.checks import check_probability
 from augmoments.errors import InputError, InputTypeError
 from augmoments.laws.boxes import BoxLaw
@@ -131,8 +133,7 @@ class RandomErasing(Erasing):
     Example:
         >>> import torch
         >>> import augmoments as am
-        >>> from augmoments.augmentations.erasing import RandomErasing
-        >>> m = am.moments(torch.ones(1, 1, 8, 8), RandomErasing(p=1.0))
+        >>> m = am.moments(torch.ones(1, 1, 8, 8), am.RandomErasing(p=1.0))
         >>> m.method, round(float(m.mean.mean()), 4)
         ('exact', 0.828)
 

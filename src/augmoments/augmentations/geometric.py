@@ -6,7 +6,9 @@ from dataclasses import KW_ONLY, dataclass
 from numbers import Real
 from typing import Any, ClassVar
 
-from augmoments.augmentations.base import Augmentation, Elementary, Sequence, Step
+from augmoments.augmentations.base import Augmentation
+from augmoments.augmentations.elementary import Elementary, Step
+from augmoments.augmentations.sequence import Sequence
 from augmoments.errors import LawError, PolicyError
 from augmoments.laws import Law, LawLike, as_law, bernoulli
 from augmoments.laws.joint import JointLaw

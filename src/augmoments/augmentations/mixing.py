@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from augmoments.augmentations.base import Augmentation, Parameter
+from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.explanation import Row
+from augmoments.augmentations.parameters import Parameter
 from augmoments.checks import check_images, check_targets
 from augmoments.errors import InputError, PolicyError
 from augmoments.laws import Beta
@@ -169,8 +170,8 @@ class MixUp(Mixing):
 
     Example:
         >>> import torch
-        >>> from augmoments.augmentations.mixing import MixUp
-        >>> images, labels = MixUp(num_classes=2).mix(torch.rand(4, 1, 8, 8), torch.arange(4) % 2)
+        >>> import augmoments as am
+        >>> images, labels = am.MixUp(num_classes=2).mix(torch.rand(4, 1, 8, 8), torch.arange(4) % 2)
         >>> images.shape, labels.shape
         (torch.Size([4, 1, 8, 8]), torch.Size([4, 2]))
 
@@ -234,8 +235,8 @@ class CutMix(Mixing):
 
     Example:
         >>> import torch
-        >>> from augmoments.augmentations.mixing import CutMix
-        >>> round(CutMix().share((3, 32, 32)).mean, 4)
+        >>> import augmoments as am
+        >>> round(am.CutMix().share((3, 32, 32)).mean, 4)
         0.2993
 
     Reference:

@@ -9,10 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from augmoments.augmentations.base import Augmentation, Parameter, width_of
-from augmoments.augmentations.compose import RandomApply, RandomChoice
+from augmoments.augmentations.base import Augmentation, width_of
+from augmoments.augmentations.choice import RandomChoice
+from augmoments.augmentations.compose import RandomApply
 from augmoments.augmentations.explanation import Row
 from augmoments.augmentations.mixing import Mixing, Share
+from augmoments.augmentations.parameters import Parameter
 from augmoments.errors import PolicyError
 from augmoments.laws import Discrete
 from augmoments.operators.base import Shape
@@ -112,8 +114,7 @@ def as_mixing(policy: Augmentation) -> Mixing | None:
 
     Example:
         >>> import augmoments as am
-        >>> from augmoments.augmentations.mixing import CutMix, MixUp
-        >>> both = as_mixing(am.RandomChoice([MixUp(), CutMix()]))
+        >>> both = as_mixing(am.RandomChoice([am.MixUp(), am.CutMix()]))
         >>> round(both.share((3, 32, 32)).mean, 4)
         0.3996
     """

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from augmoments.augmentations.base import Augmentation, Elementary, Parameter
+from augmoments.augmentations.base import Augmentation
+from augmoments.augmentations.elementary import Elementary
 from augmoments.augmentations.explanation import Row
+from augmoments.augmentations.parameters import Parameter
 from augmoments.errors import LawError
 from augmoments.laws import Discrete, Law, LawLike, as_law
 from augmoments.laws.joint import Seed

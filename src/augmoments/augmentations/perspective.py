@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from augmoments.augmentations.base import Augmentation, Elementary, Sequence
+from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.compose import RandomApply
+from augmoments.augmentations.elementary import Elementary
+from augmoments.augmentations.sequence import Sequence
 from augmoments.checks import check_probability
 from augmoments.errors import LawError, PolicyError
 from augmoments.laws import Discrete
@@ -37,8 +39,7 @@ class RandomPerspective(Sequence):
 
     Example:
         >>> import augmoments as am
-        >>> from augmoments.augmentations.perspective import RandomPerspective
-        >>> policy = RandomPerspective(0.2)
+        >>> policy = am.RandomPerspective(0.2)
         >>> [parameter.count for parameter in policy.parameters((3, 16, 16))]
         [2, 256]
 

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from numbers import Real
 
-from augmoments.augmentations.base import Elementary
+from augmoments.augmentations.elementary import Elementary
 from augmoments.errors import InputError, InputTypeError
 from augmoments.laws import Law, bernoulli
 from augmoments.operators.pointwise import (
@@ -46,8 +46,8 @@ class RandomInvert(_Pixelwise):
 
     Example:
         >>> import torch
-        >>> from augmoments.augmentations.pixelwise import RandomInvert
-        >>> RandomInvert(p=1.0)(torch.tensor([[[0.25, 1.0]]]))
+        >>> import augmoments as am
+        >>> am.RandomInvert(p=1.0)(torch.tensor([[[0.25, 1.0]]]))
         tensor([[[0.7500, 0.0000]]])
     """
 
@@ -72,8 +72,8 @@ class RandomSolarize(_Pixelwise):
 
     Example:
         >>> import torch
-        >>> from augmoments.augmentations.pixelwise import RandomSolarize
-        >>> RandomSolarize(0.5, p=1.0)(torch.tensor([[[0.25, 0.75]]]))
+        >>> import augmoments as am
+        >>> am.RandomSolarize(0.5, p=1.0)(torch.tensor([[[0.25, 0.75]]]))
         tensor([[[0.2500, 0.2500]]])
     """
 
@@ -105,8 +105,8 @@ class RandomPosterize(_Pixelwise):
 
     Example:
         >>> import torch
-        >>> from augmoments.augmentations.pixelwise import RandomPosterize
-        >>> RandomPosterize(2, p=1.0)(torch.tensor([[[0.1, 0.3, 1.0]]]))
+        >>> import augmoments as am
+        >>> am.RandomPosterize(2, p=1.0)(torch.tensor([[[0.1, 0.3, 1.0]]]))
         tensor([[[0.0000, 0.2500, 0.7500]]])
     """
 
@@ -135,8 +135,8 @@ class RandomAutocontrast(_Pixelwise):
 
     Example:
         >>> import torch
-        >>> from augmoments.augmentations.pixelwise import RandomAutocontrast
-        >>> RandomAutocontrast(p=1.0)(torch.tensor([[[0.25, 0.5, 0.75]]]))
+        >>> import augmoments as am
+        >>> am.RandomAutocontrast(p=1.0)(torch.tensor([[[0.25, 0.5, 0.75]]]))
         tensor([[[0.0000, 0.5000, 1.0000]]])
     """
 
@@ -158,9 +158,9 @@ class RandomEqualize(_Pixelwise):
 
     Example:
         >>> import torch
-        >>> from augmoments.augmentations.pixelwise import RandomEqualize
+        >>> import augmoments as am
         >>> dark = 0.1 * torch.arange(1024.0).reshape(1, 32, 32) / 1023
-        >>> RandomEqualize(p=1.0)(dark).amax()
+        >>> am.RandomEqualize(p=1.0)(dark).amax()
         tensor(1.)
     """
 
@@ -186,10 +186,10 @@ class RandomAdjustSharpness(_Pixelwise):
 
     Example:
         >>> import torch
-        >>> from augmoments.augmentations.pixelwise import RandomAdjustSharpness
+        >>> import augmoments as am
         >>> dot = torch.zeros(1, 3, 3)
         >>> dot[0, 1, 1] = 1
-        >>> RandomAdjustSharpness(0.0, p=1.0)(dot)[0, 1]
+        >>> am.RandomAdjustSharpness(0.0, p=1.0)(dot)[0, 1]
         tensor([0.0000, 0.3846, 0.0000])
     """
 

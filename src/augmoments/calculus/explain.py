@@ -15,9 +15,10 @@ from dataclasses import replace
 from torch import Tensor
 
 from augmoments.adapters import Policy, as_policy
-from augmoments.augmentations.base import Augmentation, Chain
+from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.compose import Compose
 from augmoments.augmentations.explanation import Explanation
+from augmoments.augmentations.sequence import Chain
 from augmoments.calculus.reference import reference_images
 from augmoments.calculus.routes import routes
 from augmoments.calculus.shares import shares

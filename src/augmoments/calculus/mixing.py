@@ -18,9 +18,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from augmoments.augmentations.base import Augmentation, Chain
+from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.mixing import Mixing
 from augmoments.augmentations.mixing_choice import as_mixing
+from augmoments.augmentations.sequence import Chain
 from augmoments.calculus.blend import Weighted, weighted_factor
 from augmoments.calculus.expected_operator import ExpectedOperator, average
 from augmoments.calculus.plan import Plan

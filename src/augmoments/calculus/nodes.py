@@ -22,7 +22,8 @@ import torch
 from scipy.stats import qmc
 from torch import Tensor
 
-from augmoments.augmentations.base import Augmentation, Parameter, independent
+from augmoments.augmentations.base import Augmentation
+from augmoments.augmentations.parameters import Parameter, independent
 from augmoments.errors import InputError
 from augmoments.estimate import Method
 from augmoments.laws import ContinuousLaw

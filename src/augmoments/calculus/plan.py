@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
-from augmoments.augmentations.base import Augmentation, Chain
+from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.geometric import RandomHorizontalFlip, RandomVerticalFlip
+from augmoments.augmentations.sequence import Chain
 from augmoments.calculus.blend import most_columns
 from augmoments.calculus.expected_operator import ExpectedOperator, average, has_exact_mean
 from augmoments.calculus.nodes import NodeFamily

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from augmoments.augmentations.base import Augmentation, Chain
+from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.explanation import Row
+from augmoments.augmentations.sequence import Chain
 from augmoments.calculus.plan import Plan, shapes_along
 from augmoments.laws.joint import Seed
 from augmoments.operators.base import Shape

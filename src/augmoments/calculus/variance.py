@@ -10,7 +10,8 @@ import torch
 from scipy.stats import qmc
 from torch import Tensor
 
-from augmoments.augmentations.base import Augmentation, Chain
+from augmoments.augmentations.base import Augmentation
+from augmoments.augmentations.sequence import Chain
 from augmoments.calculus.nodes import REPLICATES
 from augmoments.calculus.plan import shapes_along
 from augmoments.errors import PolicyError

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from augmoments.augmentations.base import Augmentation
-from augmoments.augmentations.compose import Compose, RandomChoice, RandomOrder
+from augmoments.augmentations.choice import RandomChoice, RandomOrder
+from augmoments.augmentations.compose import Compose
 from augmoments.checks import did_you_mean
 from augmoments.config.document import Document, Place, read_document
 from augmoments.config.laws import LAWS, law_from, law_to_dict, looks_like_law, plain

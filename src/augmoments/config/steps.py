@@ -11,8 +11,9 @@ from augmoments.augmentations.augmix import AugMix
 from augmoments.augmentations.automatic import AutoAugment, RandAugment, TrivialAugmentWide
 from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.blur import GaussianBlur
+from augmoments.augmentations.choice import RandomChoice, RandomOrder
 from augmoments.augmentations.color import ColorJitter, Normalize, RandomGrayscale
-from augmoments.augmentations.compose import Compose, RandomApply, RandomChoice, RandomOrder
+from augmoments.augmentations.compose import Compose, RandomApply
 from augmoments.augmentations.conversion import ToDtype
 from augmoments.augmentations.crops import CenterCrop, Pad, RandomCrop, RandomResizedCrop, Resize
 from augmoments.augmentations.elastic import ElasticTransform

@@ -7,7 +7,7 @@ An augmentation of one's own is an operator and the law of its parameter:
 
     >>> from dataclasses import dataclass
     >>> import torch, augmoments as am
-    >>> from augmoments.augmentations.base import Elementary
+    >>> from augmoments.augmentations.elementary import Elementary
     >>> from augmoments.operators.base import Operator
     >>> from augmoments.testing import conformance
     >>> class Wrap(Operator):

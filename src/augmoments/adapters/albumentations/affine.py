@@ -16,8 +16,9 @@ from augmoments.adapters.albumentations.parameters import (
 )
 from augmoments.adapters.albumentations.sampling import check_warped_channels, resampling
 from augmoments.adapters.unsupported import unsupported
-from augmoments.augmentations.base import Augmentation, Elementary, Step
+from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.compose import Compose
+from augmoments.augmentations.elementary import Elementary, Step
 from augmoments.laws import Discrete, Law
 from augmoments.laws.independent import Independent
 from augmoments.operators.base import Operator, Shape

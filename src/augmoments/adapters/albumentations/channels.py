@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from augmoments.adapters.albumentations.parameters import Drawn, uniform
-from augmoments.augmentations.base import Augmentation, Elementary
+from augmoments.augmentations.base import Augmentation
+from augmoments.augmentations.elementary import Elementary
 from augmoments.errors import PolicyError
 from augmoments.laws.joint import JointLaw, Table
 from augmoments.operators.base import Operator, Shape

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from augmoments.adapters.albumentations.parameters import Drawn, uniform
 from augmoments.adapters.unsupported import unsupported
-from augmoments.augmentations.base import Augmentation, Step
+from augmoments.augmentations.base import Augmentation
+from augmoments.augmentations.elementary import Step
 from augmoments.laws import Discrete
 from augmoments.operators.base import Operator, Shape
 from augmoments.operators.choose import Action, choose

@@ -15,9 +15,12 @@ from math import factorial, prod
 from typing import Any
 
 from augmoments.adapters.unsupported import unsupported
-from augmoments.augmentations.base import Augmentation, Chain, Step
-from augmoments.augmentations.compose import Compose, RandomApply, RandomChoice
+from augmoments.augmentations.base import Augmentation
+from augmoments.augmentations.choice import RandomChoice
+from augmoments.augmentations.compose import Compose, RandomApply
+from augmoments.augmentations.elementary import Step
 from augmoments.augmentations.geometric import RandomHorizontalFlip, RandomVerticalFlip
+from augmoments.augmentations.sequence import Chain
 from augmoments.laws import bernoulli
 from augmoments.operators.sometimes import Sometimes
 

@@ -11,7 +11,8 @@ from augmoments.adapters.albumentations.parameters import truncated
 from augmoments.adapters.unsupported import unsupported
 from augmoments.augmentations import erasing as augmentations
 from augmoments.augmentations.base import Augmentation
-from augmoments.augmentations.compose import Compose, RandomChoice
+from augmoments.augmentations.choice import RandomChoice
+from augmoments.augmentations.compose import Compose
 from augmoments.errors import PolicyError
 from augmoments.laws.boxes import BoxLaw
 from augmoments.laws.erasing import albumentations_erasing_law

@@ -10,8 +10,10 @@ from torch import Tensor
 
 from augmoments.adapters.albumentations.parameters import is_constant, uniform
 from augmoments.adapters.unsupported import unsupported
-from augmoments.augmentations.base import Augmentation, Elementary, Parameter
+from augmoments.augmentations.base import Augmentation
+from augmoments.augmentations.elementary import Elementary
 from augmoments.augmentations.explanation import Row
+from augmoments.augmentations.parameters import Parameter
 from augmoments.laws import Law
 from augmoments.laws.joint import JointLaw, Seed
 from augmoments.operators.base import Shape

@@ -9,7 +9,8 @@ from math import floor
 import numpy as np
 from numpy.typing import ArrayLike
 
-from augmoments.augmentations.base import Elementary, Parameter
+from augmoments.augmentations.elementary import Elementary
+from augmoments.augmentations.parameters import Parameter
 from augmoments.laws import ContinuousLaw, Discrete, Law, Uniform
 from augmoments.laws.independent import Independent
 from augmoments.laws.joint import Array, JointLaw

@@ -15,7 +15,8 @@ from augmoments.adapters.albumentations.sampling import (
     resampling,
 )
 from augmoments.adapters.unsupported import unsupported
-from augmoments.augmentations.base import Augmentation, Step
+from augmoments.augmentations.base import Augmentation
+from augmoments.augmentations.elementary import Step
 from augmoments.errors import PolicyError
 from augmoments.laws.joint import Array, JointLaw
 from augmoments.operators.base import Shape

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from augmoments.adapters.albumentations.sampling import CUBIC, LINEAR, LINEAR_EXACT, NEAREST
 from augmoments.adapters.unsupported import unsupported
-from augmoments.augmentations.base import Augmentation, Elementary, Step
+from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.crops import RandomResizedCrop
+from augmoments.augmentations.elementary import Elementary, Step
 from augmoments.errors import PolicyError
 from augmoments.laws.boxes import BoxLaw
 from augmoments.laws.profiles import anywhere

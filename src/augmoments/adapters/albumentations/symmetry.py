@@ -7,7 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from augmoments.augmentations.base import Augmentation, Step
+from augmoments.augmentations.base import Augmentation
+from augmoments.augmentations.elementary import Step
 from augmoments.augmentations.geometric import RandomHorizontalFlip, RandomVerticalFlip
 from augmoments.errors import PolicyError
 from augmoments.laws import Discrete

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from augmoments.adapters.albumentations.parameters import Drawn, integers, uniform
 from augmoments.adapters.unsupported import unsupported
-from augmoments.augmentations.base import Augmentation, Step
+from augmoments.augmentations.base import Augmentation
+from augmoments.augmentations.elementary import Step
 from augmoments.errors import PolicyError
 from augmoments.operators.base import Operator, Shape
 from augmoments.operators.color import check_channels

@@ -17,8 +17,9 @@ from augmoments.adapters.albumentations.sampling import (
     WRAP,
 )
 from augmoments.adapters.unsupported import unsupported
-from augmoments.augmentations.base import Augmentation, Elementary
+from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.compose import Compose
+from augmoments.augmentations.elementary import Elementary
 from augmoments.errors import PolicyError
 from augmoments.laws import Law
 from augmoments.operators.base import Operator, Shape

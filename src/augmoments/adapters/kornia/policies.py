@@ -23,7 +23,8 @@ from augmoments.adapters.kornia.steps import Convert, Drawing, name_of, refuse, 
 from augmoments.adapters.kornia.tones import Gain, Hue, Offset, Saturation
 from augmoments.adapters.kornia.values import ClampedSharpness, Posterize, Solarize
 from augmoments.augmentations.base import Augmentation
-from augmoments.augmentations.compose import Compose, RandomChoice
+from augmoments.augmentations.choice import RandomChoice
+from augmoments.augmentations.compose import Compose
 from augmoments.laws import Discrete, Law
 from augmoments.laws.independent import Independent
 from augmoments.operators.warp import Resampling, Rotation, Shear, Translation

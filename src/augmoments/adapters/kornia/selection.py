@@ -11,9 +11,11 @@ import numpy as np
 from torch import Tensor
 
 from augmoments.adapters.kornia.steps import Drawing
-from augmoments.augmentations.base import Augmentation, Parameter, independent, width_of
-from augmoments.augmentations.compose import Compose, RandomChoice, mixed
+from augmoments.augmentations.base import Augmentation, width_of
+from augmoments.augmentations.choice import RandomChoice
+from augmoments.augmentations.compose import Compose, mixed
 from augmoments.augmentations.explanation import Row
+from augmoments.augmentations.parameters import Parameter, independent
 from augmoments.errors import PolicyError
 from augmoments.laws import Discrete
 from augmoments.laws.joint import JointAtoms
@@ -28,7 +30,7 @@ NOTHING = Drawing(Identity(), None, "Identity")
 class RandomSequence(RandomChoice):
     """Draw one of several sequences of the augmentations in ``slots``, each used at most once.
 
-    The same as a :class:`~augmoments.augmentations.compose.RandomChoice` among sequences, but that
+    The same as a :class:`~augmoments.augmentations.choice.RandomChoice` among sequences, but that
     all of these read the same parameters: their number stays small.
     """
 
@@ -63,6 +65,12 @@ class RandomSequence(RandomChoice):
     def surrogate(self) -> Augmentation:
         slots = tuple(slot.surrogate() for slot in self.slots)
         return self._with(slots, self.sequences, self.weights)
+
+    def smoothed(self) -> Augmentation:
+        return self
+
+    def conditional(self, images: Tensor, theta: Tensor) -> tuple[Tensor, Tensor | None]:
+        return self.apply(images, theta), None
 
     def output_shape(self, shape: Shape) -> Shape:
         for slot in self.slots:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from augmoments.adapters.unsupported import unsupported
-from augmoments.augmentations.base import Augmentation, Elementary
+from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.compose import RandomApply
+from augmoments.augmentations.elementary import Elementary
 from augmoments.errors import PolicyError
 from augmoments.laws import Law
 from augmoments.laws.joint import JointLaw

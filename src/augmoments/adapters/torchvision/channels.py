@@ -10,7 +10,7 @@ from math import factorial
 import numpy as np
 from torch import Tensor
 
-from augmoments.augmentations.base import Elementary
+from augmoments.augmentations.elementary import Elementary
 from augmoments.errors import PolicyError
 from augmoments.laws.joint import Table
 from augmoments.operators.base import Operator, Shape

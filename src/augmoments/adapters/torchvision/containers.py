@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from augmoments.augmentations.base import Augmentation, Chain
-from augmoments.augmentations.compose import Compose, RandomApply, RandomChoice, RandomOrder
+from augmoments.augmentations.base import Augmentation
+from augmoments.augmentations.choice import RandomChoice, RandomOrder
+from augmoments.augmentations.compose import Compose, RandomApply
+from augmoments.augmentations.sequence import Chain
 
 Build = Callable[[Any], Augmentation]
 

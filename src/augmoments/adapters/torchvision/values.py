@@ -10,8 +10,9 @@ from augmoments.adapters.torchvision.reading import is_first_version
 from augmoments.adapters.torchvision.whitening import LinearTransformation
 from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.blur import GaussianBlur
+from augmoments.augmentations.choice import RandomChoice
 from augmoments.augmentations.color import ColorJitter, Normalize, RandomGrayscale
-from augmoments.augmentations.compose import Compose, RandomApply, RandomChoice
+from augmoments.augmentations.compose import Compose, RandomApply
 from augmoments.augmentations.erasing import RandomErasing
 from augmoments.augmentations.mixing import CutMix, MixUp
 from augmoments.augmentations.noise import GaussianNoise

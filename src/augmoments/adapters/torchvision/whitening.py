@@ -7,7 +7,7 @@ from math import prod
 
 from torch import Tensor
 
-from augmoments.augmentations.base import Elementary
+from augmoments.augmentations.elementary import Elementary
 from augmoments.errors import PolicyError
 from augmoments.operators.base import Operator, Shape
 
