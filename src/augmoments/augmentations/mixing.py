@@ -171,7 +171,8 @@ class MixUp(Mixing):
     Example:
         >>> import torch
         >>> import augmoments as am
-        >>> images, labels = am.MixUp(num_classes=2).mix(torch.rand(4, 1, 8, 8), torch.arange(4) % 2)
+        >>> batch, classes = torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 0, 1])
+        >>> images, labels = am.MixUp(num_classes=2).mix(batch, classes)
         >>> images.shape, labels.shape
         (torch.Size([4, 1, 8, 8]), torch.Size([4, 2]))
 

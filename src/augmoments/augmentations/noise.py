@@ -75,6 +75,9 @@ class GaussianNoise(Elementary):
     def mirrors(self) -> bool:
         return True
 
+    def jointly(self, shape: Shape) -> bool:
+        return self.clip
+
     def smoothed(self) -> Augmentation:
         return _Averaged(self)
 

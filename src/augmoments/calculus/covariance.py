@@ -105,6 +105,10 @@ class Covariance:
 
     def frobenius_norm(self) -> Tensor:
         """``||V||_F``, ``(N,)``."""
+        return self._frobenius_norm
+
+    @cached_property
+    def _frobenius_norm(self) -> Tensor:
         flat = self._flat
         gram = flat @ flat.mT if flat.shape[1] <= flat.shape[2] else flat.mT @ flat
         square = gram.square().sum((1, 2))

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from augmoments.augmentations.base import Augmentation
+from augmoments.adapters import Policy, as_policy
 from augmoments.checks import check_images, check_memory
 from augmoments.errors import InputError, PolicyError
 from augmoments.operators.base import Shape
@@ -247,7 +247,7 @@ class AveragedOperator(ExpectedOperator):
         return self._sum(branch.offset for branch in self.branches)
 
 
-def expected_operator(policy: Augmentation, shape: Shape) -> ExpectedOperator:
+def expected_operator(policy: Policy, shape: Shape) -> ExpectedOperator:
     r"""The exact average of an affine policy, independent of any image.
 
     :math:`E[T(x)] = E[M] x + E[b]`. Resamplings with a continuous parameter are integrated piece
@@ -255,7 +255,8 @@ def expected_operator(policy: Augmentation, shape: Shape) -> ExpectedOperator:
     translations and colour by their finite expansions.
 
     Args:
-        policy: An augmentation that is affine in the image for each draw.
+        policy: An augmentation that is affine in the image for each draw, or such a pipeline of
+            torchvision, kornia or albumentations.
         shape: ``(C, H, W)`` of the images.
 
     Returns:
@@ -276,6 +277,7 @@ def expected_operator(policy: Augmentation, shape: Shape) -> ExpectedOperator:
         Balestriero, Misra, LeCun (2022), theorem 1: E[T(x)] is linear in the image.
     """
     shape = check_shape(shape)
+    policy = as_policy(policy)
     policy.output_shape(shape)
     rule = policy.rule(shape, 1)
     if not has_exact_mean(rule):

@@ -31,7 +31,8 @@ from augmoments.operators.fields import FieldExpansion
 from augmoments.rules import Mixture, Product, QuadraticRule, Rule
 
 _BYTES_AT_ONCE = 256 * 2**20
-_FEW_COLUMNS = 4096  # after a step; no more are worth the work of fewer
+_FEW_OPERATORS = 4  # up to which columns are multiplied as they are ...
+_FEW_COLUMNS = 4096  # ... unless they become more than that
 S = TypeVar("S", bound="State")
 
 
@@ -93,7 +94,7 @@ class FactorState(State):
         moved = rule.columns(self.mean)
         parts = [rule.spread(moved).transpose(0, 1)]
         before = self if rule.keeps_noise else self._noise_as_columns()
-        if before.factor.shape[1] * len(rule) > _FEW_COLUMNS:
+        if len(rule) > _FEW_OPERATORS or before.factor.shape[1] * len(rule) > _FEW_COLUMNS:
             before = before.compress()
         count, rank = before.factor.shape[:2]
         if rank:
