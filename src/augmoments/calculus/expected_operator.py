@@ -2,7 +2,6 @@ r"""The average of a random affine operator, :math:`E[T] : x \mapsto E[M] x + E[
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from functools import cached_property, reduce
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor
 
 from augmoments.adapters import Policy, as_policy
+from augmoments.calculus.sparse import multiply_rows, torch_csr
 from augmoments.checks import check_images, check_memory
 from augmoments.errors import InputError, PolicyError
 from augmoments.operators.base import Shape
@@ -22,10 +22,6 @@ from augmoments.operators.kronecker import KroneckerSum
 from augmoments.operators.piecewise import combined_warp
 from augmoments.operators.warp import Warp
 from augmoments.rules import Mixture, Product, QuadraticRule, Rule, leaves
-
-_TILE_BYTES = 410_000
-_TILES = 4
-_PADDING = 16  # a row length that is a power of two would meet the same cache lines again
 
 
 class ExpectedOperator(ABC):
@@ -98,14 +94,14 @@ class SpatialOperator(ExpectedOperator):
         key = (like.dtype, like.device, transposed)
         if key not in self._cache:
             plane = sp.csr_array(self.plane.T) if transposed else self.plane
-            self._cache[key] = _torch_csr(plane, like)
+            self._cache[key] = torch_csr(plane, like)
         return self._cache[key]
 
     def _multiply(self, images: Tensor, transposed: bool) -> Tensor:
         work = images if images.dtype in (torch.float32, torch.float64) else images.float()
         flat = work.reshape(-1, work.shape[-2] * work.shape[-1])
         matrix = self._torch(work, transposed)
-        out = (matrix @ flat.T).T if flat.requires_grad else _multiply_rows(matrix, flat)
+        out = (matrix @ flat.T).T if flat.requires_grad else multiply_rows(matrix, flat)
         return out.reshape(images.shape).to(images.dtype)
 
     def linear(self, images: Tensor) -> Tensor:
@@ -345,43 +341,3 @@ def _on_batch(images: Tensor, action: Callable[[Tensor], Tensor], shape: Shape) 
         )
     out = action(batch)
     return out.reshape(*images.shape[:-3], *out.shape[1:])
-
-
-def _multiply_rows(matrix: Tensor, rows: Tensor) -> Tensor:
-    """``rows @ matrix.T`` for a CSR matrix and many rows.
-
-    Sparse products want the rows as columns. They are turned in tiles that stay in the cache, a few
-    at a time, because PyTorch turns batches of matrices in parallel but a single one does not.
-    """
-    size = rows.shape[1]
-    wide = min(max(_TILE_BYTES // rows[0].nbytes, 64), 250)
-    out = torch.empty_like(rows)
-    whole = len(rows) // wide * wide
-    padded = rows.new_empty(_TILES, wide, size + _PADDING)[..., :size]
-    turned = rows.new_empty(_TILES, size, wide)
-    product = torch.empty_like(turned)
-    step = _TILES * wide
-    for source, target in zip(rows[:whole].split(step), out[:whole].split(step), strict=True):
-        tiles = len(source) // wide
-        padded[:tiles].copy_(source.view(tiles, wide, size))
-        turned[:tiles].copy_(padded[:tiles].mT)
-        for tile in range(tiles):
-            torch.mm(matrix, turned[tile], out=product[tile])
-        target.view(tiles, wide, size).copy_(product[:tiles].mT)
-    if whole < len(rows):
-        out[whole:] = (matrix @ rows[whole:].T).T
-    return out
-
-
-def _torch_csr(matrix: sp.csr_array, like: Tensor) -> Tensor:
-    index = np.int32 if matrix.nnz < 2**31 else np.int64
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sparse CSR tensor support", UserWarning)
-        return torch.sparse_csr_tensor(
-            torch.from_numpy(matrix.indptr.astype(index)),
-            torch.from_numpy(matrix.indices.astype(index)),
-            torch.from_numpy(matrix.data).to(like.dtype),
-            size=matrix.shape,
-            device=like.device,
-            check_invariants=False,
-        )
