@@ -18,7 +18,7 @@ from augmoments.laws.boxes import BoxLaw
 from augmoments.laws.cells import cell_probabilities, rounding_edges
 from augmoments.laws.crops import kornia_resized_crop_law, resized_crop_law
 from augmoments.laws.erasing import albumentations_erasing_law, erasing_law, kornia_erasing_law
-from augmoments.laws.mixing import cutmix_law, kornia_cutmix_law
+from augmoments.laws.mixing import cutmix_law
 from augmoments.laws.shifts import torchvision_shift_law
 
 DRAWS = 60_000
@@ -179,7 +179,6 @@ LAWS = {
     "kornia's erasing": kornia_erasing_law(5, 6, p=1.0),
     "albumentations' erasing": albumentations_erasing_law(6, 7),
     "CutMix": cutmix_law(6, 5, 0.7),
-    "kornia's CutMix": kornia_cutmix_law(5, 6, 0.7),
     "whole image": resized_crop_law(3, 3, (1, 1), (1, 1)),
     "never": erasing_law(3, 3, p=0.0),
 }
@@ -495,31 +494,11 @@ class TestCutMix:
         truth = 1 - law.area_moment() / (height * width)
         assert abs(lam.mean() - truth) <= 4 * lam.std() / np.sqrt(DRAWS)
 
-    @pytest.mark.parametrize(
-        ("height", "width", "alpha", "cut_size"),
-        [
-            (32, 32, 1.0, (0.0, 1.0)),
-            (9, 14, 0.2, (0.0, 1.0)),
-            (10, 20, 0.7, (0.19, 0.75)),
-            (10, 6, 2.0, (0.5, 0.5)),
-        ],
-    )
-    def test_fits_kornia(self, height, width, alpha, cut_size):
-        from kornia.augmentation.random_generator import CutmixGenerator
-
-        torch.manual_seed(height * width)
-        drawn = CutmixGenerator(cut_size, alpha)((2 * DRAWS, 3, height, width))["crop_src"][0]
-        first, last = drawn[:, 0].flip(1), drawn[:, 2].flip(1)
-        law = kornia_cutmix_law(height, width, alpha, cut_size)
-        check_draws(law, torch.cat([first, last - first + 1], 1).numpy())
-
     def test_impossible_arguments_are_refused(self):
         with pytest.raises(LawError, match="positive"):
             cutmix_law(4, 4, 0)
         with pytest.raises(LawError, match="whole sides"):
             cutmix_law(0, 4)
-        with pytest.raises(LawError, match="cut_size"):
-            kornia_cutmix_law(4, 4, 1.0, (1.0, 1.0))
 
 
 class TestShift:

@@ -13,7 +13,6 @@ from augmoments.laws.boxes import BoxLaw
 from augmoments.laws.crops import resized_crop_law
 from augmoments.operators import kronecker
 from augmoments.operators.averages import (
-    expected_atoms,
     expected_blur,
     expected_crop,
     expected_crop_resize,
@@ -365,18 +364,6 @@ def test_expected_crop(mode, fill):
     windows = framed.unfold(1, 5, 1).unfold(2, 6, 1)
     offset = operator.fill_like(x) * (1 - mean.mask())
     agree(mean.apply(x[None])[0] + offset, windows.mean((1, 2)))
-
-
-@pytest.mark.parametrize(
-    "operator",
-    [Resize(9, Interpolation.of("bicubic", True)), CenterCrop((9, 3)), Pad((1, 2, 3, 0))],
-    ids=lambda o: type(o).__name__,
-)
-def test_what_is_not_random_is_one_term(operator):
-    x = image(2, 3, 7, 8)
-    mean = expected_atoms(operator, NONE, torch.ones(1), (3, 7, 8))
-    assert len(mean.rows) == 1
-    agree(mean.apply(x), operator(x[None], NONE)[0])
 
 
 @pytest.mark.parametrize("kernel_size", [(5, 9), (7, 3), (1, 1)], ids=str)

@@ -7,18 +7,17 @@ from dataclasses import KW_ONLY, dataclass, replace
 from numbers import Real
 from typing import Any
 
-import numpy as np
-
 from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.elementary import Elementary, Step
 from augmoments.augmentations.sequence import Sequence
 from augmoments.errors import InputTypeError, LawError
 from augmoments.laws import ContinuousLaw, Discrete, Law, LawLike, as_law
 from augmoments.laws.independent import Independent
+from augmoments.laws.shifts import torchvision_shift_law
 from augmoments.operators.affine import Affine, Clockwise
 from augmoments.operators.base import Operator, Shape
 from augmoments.operators.crop import Crop
-from augmoments.operators.warp import Axis, Fill, Resampling, Shear, Translation, Zoom
+from augmoments.operators.warp import Fill, Resampling, Shear, Translation, Zoom
 
 _NOTHING = (0.0, 1.0, 0.0, 0.0)
 
@@ -133,7 +132,8 @@ class _WholeShift(Elementary):
         return self.translation
 
     def law_for(self, shape: Shape) -> Law:
-        return whole_shift(self.share, shape, self.translation.axis)
+        side = shape[2] if self.translation.axis == "x" else shape[1]
+        return torchvision_shift_law(side, self.share)
 
     @property
     def family(self) -> str:
@@ -155,8 +155,8 @@ class _Joint(Elementary):
     def law_for(self, shape: Shape) -> Independent:
         angle, *others = self.laws
         x, y = (
-            whole_shift(share, shape, axis)
-            for share, axis in zip(self.shares, ("x", "y"), strict=True)
+            torchvision_shift_law(side, share)
+            for side, share in zip((shape[2], shape[1]), self.shares, strict=True)
         )
         return Independent((angle, x, y, *others))
 
@@ -183,17 +183,6 @@ def _from_zero(law: Law) -> Discrete:
     """A symmetric finite law, moved up until it begins at 0."""
     assert isinstance(law, Discrete)
     return Discrete([value - min(law.values) for value in law.values], law.probabilities)
-
-
-def whole_shift(share: float, shape: Shape, axis: Axis) -> Discrete:
-    """The law of ``round(u)``, ``u`` uniform up to a share of the image's side, to either side."""
-    most = share * (shape[2] if axis == "x" else shape[1])
-    furthest = np.ceil(most - 0.5)
-    values = np.arange(-furthest, furthest + 1)
-    if len(values) <= 1:
-        return Discrete([0.0])
-    inside = np.minimum(values + 0.5, most) - np.maximum(values - 0.5, -most)
-    return Discrete(values, inside / inside.sum())
 
 
 def _around_zero(value: Any, name: str) -> Law:

@@ -1,4 +1,4 @@
-"""Which box CutMix takes from the partner image, as torchvision and kornia draw it."""
+"""Which box CutMix takes from the partner image, as torchvision draws it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import betainc
 
-from augmoments.errors import LawError
 from augmoments.laws.base import check_positive
 from augmoments.laws.boxes import BoxLaw
-from augmoments.laws.cells import Range
 from augmoments.laws.crops import check_box
 from augmoments.laws.joint import Array
-from augmoments.laws.profiles import Whole, anywhere
+from augmoments.laws.profiles import Whole
+
+_ROUNDED_OFF = 2.0**-54  # the largest lambda for which 1 - lambda is 1; small alpha makes it likely
 
 
 def cutmix_law(height: int, width: int, alpha: float = 1.0) -> BoxLaw:
@@ -38,7 +38,7 @@ def cutmix_law(height: int, width: int, alpha: float = 1.0) -> BoxLaw:
     """
     image = check_box("cutmix_law", height, width, (0, 1), (1, 1))
     check_positive("cutmix_law", alpha=alpha)
-    halves, p = _cut(image, alpha, np.float64(0.5), zero=2.0**-54)
+    halves, p = _half_sides(image, alpha)
     (rows, down), (columns, right) = (
         _clipped(n, half) for n, half in zip(image, halves.T, strict=True)
     )
@@ -52,36 +52,6 @@ def cutmix_law(height: int, width: int, alpha: float = 1.0) -> BoxLaw:
     return BoxLaw(image, row[:, 0], column[:, 0], table[i, j], row[:, 1:], column[:, 1:])
 
 
-def kornia_cutmix_law(
-    height: int, width: int, alpha: float = 1.0, cut_size: Range = (0.0, 1.0)
-) -> BoxLaw:
-    """The box of kornia's ``RandomCutMixV2`` for one image and one mix, where it is applied.
-
-    With ``lambda ~ Beta(alpha, alpha)`` clamped to ``cut_size`` the sides are
-    ``floor(sqrt(1 - lambda) H)`` and ``floor(sqrt(1 - lambda) W)``; the box lies anywhere within
-    the image.
-
-    Args:
-        height: Height of the images.
-        width: Width of the images.
-        alpha: Both parameters of the Beta law, kornia's ``beta``.
-        cut_size: Range to which lambda is clamped.
-
-    Raises:
-        LawError: An impossible argument.
-    """
-    image = check_box("kornia_cutmix_law", height, width, (0, 1), (1, 1))
-    check_positive("kornia_cutmix_law", alpha=alpha)
-    if np.shape(cut_size) != (2,) or not 0 <= cut_size[0] <= cut_size[1] <= 1 or cut_size[0] == 1:
-        raise LawError(
-            f"kornia_cutmix_law: cut_size is a range of lambda in [0, 1] that begins below 1, got "
-            f"{cut_size!r}."
-        )
-    sides, p = _cut(image, alpha, np.float32(1), zero=2.0**-25, clamp=cut_size)
-    h, w = sides.T
-    return BoxLaw(image, h, w, p, anywhere(height, h), anywhere(width, w))
-
-
 class _Clips(NamedTuple):
     """The law of a clipped interval."""
 
@@ -90,35 +60,20 @@ class _Clips(NamedTuple):
     weights: Array
 
 
-def _cut(
-    image: tuple[int, int],
-    alpha: float,
-    share: np.float32 | np.float64,
-    zero: float,
-    clamp: Range = (0.0, 1.0),
-) -> tuple[Whole, Array]:
-    """Law of ``floor(share sqrt(1 - lambda) side)`` for both sides of the image.
-
-    Args:
-        image: Height and width.
-        alpha: Parameter of the Beta law of lambda.
-        share: The largest share of a side, in the precision in which the library computes.
-        zero: The largest lambda for which ``1 - lambda`` is 1 in that precision; small ``alpha``
-            makes it likely.
-        clamp: Range to which lambda is clamped.
+def _half_sides(image: tuple[int, int], alpha: float) -> tuple[Whole, Array]:
+    """Law of ``int(r side)`` for both sides of the image, before clipping.
 
     Returns:
-        The pairs of sides ``(K, 2)`` and their probabilities ``(K,)``.
+        The pairs of half-sides ``(K, 2)`` and their probabilities ``(K,)``.
     """
-    edges = [1 - (np.arange(n + 1) / (float(share) * n)) ** 2 for n in image]
-    edges = np.unique(np.clip(np.concatenate([*edges, [zero, *clamp, 0.0, 1.0]]), 0.0, 1.0))
+    edges = [1 - (2 * np.arange(n + 1) / n) ** 2 for n in image]
+    edges = np.unique(np.clip(np.concatenate([*edges, [_ROUNDED_OFF, 0.0, 1.0]]), 0.0, 1.0))
     weights = np.diff(betainc(alpha, alpha, edges))
-    lam = np.clip((edges[:-1] + edges[1:]) / 2, *clamp).astype(share.dtype)
-    rate = share * np.sqrt(1 - lam)
-    sides = np.column_stack([np.floor(rate * share.dtype.type(n)) for n in image]).astype(int)
+    rate = np.sqrt(1 - (edges[:-1] + edges[1:]) / 2) / 2
+    halves = np.column_stack([np.floor(rate * n) for n in image]).astype(int)
     real = weights > 1e-15  # edges that coincide up to rounding leave slivers between them
-    sides, which = np.unique(sides[real], axis=0, return_inverse=True)
-    return sides, np.bincount(which.reshape(-1), weights[real]).astype(float)
+    halves, which = np.unique(halves[real], axis=0, return_inverse=True)
+    return halves, np.bincount(which.reshape(-1), weights[real]).astype(float)
 
 
 def _clipped(n: int, halves: Whole) -> tuple[Whole, list[_Clips]]:

@@ -18,21 +18,9 @@ from augmoments.operators.crop import Crop
 from augmoments.operators.interpolation import Interpolation
 from augmoments.operators.kronecker import KroneckerSum
 from augmoments.operators.resize import CropResize
-from augmoments.operators.separable import Separable
 
 _BLOCK = 1 << 23
 """Values of the matrices that are averaged at once, 64 MB."""
-
-
-def expected_atoms(
-    operator: Separable, points: Tensor, weights: Tensor, shape: Shape
-) -> KroneckerSum:
-    """The average over finitely many parameters ``points`` ``(K, P)``, one term each.
-
-    Operators that take no parameter have one point without columns.
-    """
-    rows, columns = operator.matrices(points, shape)
-    return KroneckerSum(weights[:, None, None] * rows, columns)
 
 
 def expected_crop(operator: Crop, shape: Shape) -> KroneckerSum:

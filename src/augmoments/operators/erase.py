@@ -10,6 +10,7 @@ from torch import Tensor
 
 from augmoments.errors import PolicyError
 from augmoments.operators.base import Shape
+from augmoments.operators.fields import box_masks
 from augmoments.operators.seeded import Noisy, seeded
 
 
@@ -70,8 +71,4 @@ class Erase(Noisy):
 
 def _inside(images: Tensor, theta: Tensor) -> Tensor:
     """Which pixels the boxes cover, ``(B, 1, 1, H, W)``."""
-    top, left, height, width = theta[:, :4].to(images.device).T[..., None]
-    rows, columns = (torch.arange(size, device=images.device) for size in images.shape[-2:])
-    down = (rows >= top) & (rows < top + height)
-    across = (columns >= left) & (columns < left + width)
-    return (down[:, :, None] & across[:, None, :])[:, None, None]
+    return box_masks(theta[:, :4].to(images.device), *images.shape[-2:])[:, None, None]
