@@ -1,10 +1,7 @@
-"""Let torchvision, whose compiled part wants CUDA, be imported beside a CPU build of torch."""
+"""Let torchvision be imported beside a CPU build of torch, as the tests do."""
 
-import torch
+import sys
+from pathlib import Path
 
-try:
-    import torchvision  # noqa: F401
-except RuntimeError:
-    KEPT_ALIVE = torch.library.Library("torchvision", "DEF")
-    KEPT_ALIVE.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    KEPT_ALIVE.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+import conftest  # noqa: F401

@@ -10,6 +10,7 @@ The code in the tables is what is run: it is evaluated as it stands.
 from __future__ import annotations
 
 import argparse
+import importlib
 import itertools
 import os
 import re
@@ -251,28 +252,16 @@ def photos(side: int) -> torch.Tensor:
 
 @lru_cache(maxsize=1)
 def libraries() -> dict[str, Any]:
-    """What the code refers to.
-
-    The compiled part of torchvision wants CUDA; beside a CPU build of torch its import needs the
-    schemas of two operators.
-    """
-    names: dict[str, Any] = {"nn": nn}
+    """What the code refers to."""
+    sys.path.append(str(Path(__file__).parents[1] / "tests"))
+    importlib.import_module("conftest")  # lets torchvision be imported beside a CPU build of torch
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            import torchvision.transforms.v2 as transforms
-        except RuntimeError:
-            library = names["_kept"] = torch.library.Library("torchvision", "DEF")
-            for name in ("nms", "qnms"):
-                arguments = "Tensor dets, Tensor scores, float iou_threshold"
-                library.define(f"{name}({arguments}) -> Tensor")
-            for module in [name for name in sys.modules if name.startswith("torchvision")]:
-                del sys.modules[module]
-            import torchvision.transforms.v2 as transforms
         import albumentations
         import kornia.augmentation
+        import torchvision.transforms.v2 as transforms
 
-    return names | {"T": transforms, "K": kornia.augmentation, "A": albumentations}
+    return {"nn": nn, "T": transforms, "K": kornia.augmentation, "A": albumentations}
 
 
 def pipeline(code: str) -> Any:

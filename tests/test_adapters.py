@@ -123,3 +123,9 @@ def test_a_pipeline_that_cannot_take_the_images_says_so():
     policy = am.as_policy(v2.Lambda(lambda x: x[:, :5, :, 7]), on_unsupported="monte-carlo")
     with pytest.raises(PolicyError, match="Lambda"):
         am.moments(torch.rand(1, 3, 2, 2), policy)
+
+
+def test_a_sampled_step_gives_one_shape():
+    policy = am.as_policy(v2.RandomResize(4, 9), on_unsupported="monte-carlo")
+    with pytest.raises(PolicyError, match=r"RandomResize gives images of .* shapes"):
+        am.moments(IMAGES, policy, tol=0.1)

@@ -37,7 +37,14 @@ class Calling(Operator):
     def __call__(self, images: Tensor, theta: Tensor) -> Tensor:
         seeds = theta[:, 0].long().tolist()
         pairs = zip(images, seeds, strict=True)
-        return torch.stack([self.draw(self.step, group, seed) for group, seed in pairs])
+        found = [self.draw(self.step, group, seed) for group, seed in pairs]
+        sizes = {tuple(group.shape[1:]) for group in found}
+        if len(sizes) > 1:
+            raise PolicyError(
+                f"{type(self.step).__qualname__} gives images of {len(sizes)} shapes, such as "
+                f"{sorted(sizes)[:2]}; all draws must give one shape: add a Resize to the step."
+            )
+        return torch.stack(found)
 
     def output_shape(self, shape: Shape) -> Shape:
         try:
