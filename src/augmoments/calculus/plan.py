@@ -70,7 +70,7 @@ class Plan:
                     "smaller images, a larger max_memory, or expected_operator for the mean alone."
                 )
             max_nodes = int(min(max_nodes, most))
-        head, mirrors = _without_mirrors(parts[:cut])
+        head, mirrors = without_mirrors(parts[:cut])
         return cls(head, (*mirrors, *parts[cut:]), shape, seed, max_nodes)
 
     @cached_property
@@ -179,7 +179,7 @@ def _widest(parts: Sequence[Augmentation], shapes: Sequence[Shape], random: bool
     return widest
 
 
-def _without_mirrors(
+def without_mirrors(
     parts: tuple[Augmentation, ...],
 ) -> tuple[tuple[Augmentation, ...], tuple[Augmentation, ...]]:
     """Take out the mirror images that may as well come last."""

@@ -7,7 +7,7 @@ takes mean :math:`\mu` and covariance V to
 
 (the law of total covariance). Both terms follow from the step's quadratic rule, and both are
 positive semidefinite by construction. Two representations of V go through the same steps: a
-factor for each image, and one dense matrix for a whole dataset.
+factor for each image, here, and one dense matrix for a whole dataset, in ``dense``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ from augmoments.operators.base import Shape
 from augmoments.operators.fields import FieldExpansion
 from augmoments.rules import Mixture, Product, QuadraticRule, Rule
 
-_BYTES_AT_ONCE = 256 * 2**20
 _FEW_OPERATORS = 4  # up to which columns are multiplied as they are ...
 _FEW_COLUMNS = 4096  # ... unless they become more than that
 S = TypeVar("S", bound="State")
@@ -209,55 +208,3 @@ def _shape(images: Tensor) -> Shape:
 def _tail(values: Tensor) -> Tensor:
     """Sum of what follows each position, along the last axis."""
     return values.flip(-1).cumsum(-1).flip(-1) - values
-
-
-@dataclass(frozen=True)
-class DenseState(State):
-    """A whole dataset, drawn from uniformly: one mean image and one dense covariance."""
-
-    mean: Tensor
-    """(C, H, W)."""
-    covariance: Tensor
-    """(D, D)."""
-
-    def through(self, rule: QuadraticRule) -> DenseState:
-        moved = rule.columns(self.mean[None])[:, 0].flatten(1)
-        spread = rule.spread(moved)
-        covariance = self._sandwich(rule) + spread.T @ spread
-        shape = rule.operator.output_shape(_shape(self.mean))
-        mean = rule.mean(moved).reshape(shape)
-        if rule.expectation is not None:
-            mean = average(rule, _shape(self.mean)).apply(self.mean[None])[0]
-        covariance = (covariance + covariance.T) / 2
-        if rule.noise is not None:
-            covariance.diagonal().add_(rule.noise.to(mean).expand_as(mean).flatten())
-        return DenseState(mean, covariance)
-
-    def _sandwich(self, rule: QuadraticRule) -> Tensor:
-        """``sum_kl G_kl A_k V A_l^T``, a few operators at a time."""
-        gram = rule.weights.diag() if rule.gram is None else rule.gram
-        total: Tensor | None = None
-        at_once = max(1, _BYTES_AT_ONCE // (self.covariance.nbytes * 2))
-        for block in torch.arange(len(rule)).split(at_once):
-            met = gram[block].any(0).nonzero()[:, 0]
-            rows = self._move(rule, met, self.covariance.expand(len(met), -1, -1))
-            mixed = torch.einsum("kl,lij->kji", gram[block][:, met].to(rows), rows)
-            part = self._move(rule, block, mixed).sum(0)
-            total = part if total is None else total + part
-        assert total is not None
-        return total
-
-    def _move(self, rule: QuadraticRule, index: Tensor, rows: Tensor) -> Tensor:
-        """Apply the linear part of operator ``index[b]`` to every row of ``rows[b]``."""
-        images = rows.reshape(*rows.shape[:2], *self.mean.shape)
-        return rule.operator.linear(images, rule.points[index]).flatten(2)
-
-    @classmethod
-    def mix(cls, weights: Sequence[float], states: Sequence[DenseState]) -> DenseState:
-        pairs = list(zip(weights, states, strict=True))
-        mean = torch.stack([weight * state.mean for weight, state in pairs]).sum(0)
-        covariance = torch.zeros_like(states[0].covariance)
-        for weight, state in pairs:
-            gap = (state.mean - mean).flatten()
-            covariance += weight * (state.covariance + torch.outer(gap, gap))
-        return DenseState(mean, covariance)

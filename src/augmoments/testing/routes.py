@@ -12,7 +12,8 @@ from augmoments.augmentations.base import Augmentation
 from augmoments.calculus.expected_operator import average
 from augmoments.calculus.moments import moments
 from augmoments.calculus.nodes import QUANTILE, NodeFamily
-from augmoments.calculus.state import DenseState, FactorState, propagate
+from augmoments.calculus.dense import DenseState
+from augmoments.calculus.state import FactorState, propagate
 from augmoments.operators.base import outer
 from augmoments.rules import leaves
 from augmoments.testing.common import assert_close, require, shape_of, size_of
