@@ -182,7 +182,13 @@ def test_classifier_is_ridge_to_one_hot_targets():
 def test_estimators_are_scikit_learns():
     policy = am.RandomHorizontalFlip()
     model = am.AugmentedRidge(policy, alpha=0.5)
-    assert clone(model).get_params() == {"policy": policy, "alpha": 0.5, "tol": 1e-3, "seed": 0}
+    assert clone(model).get_params() == {
+        "policy": policy,
+        "alpha": 0.5,
+        "tol": 1e-3,
+        "seed": 0,
+        "nodes": 256,
+    }
     assert model.set_params(alpha=2.0).alpha == 2.0
     with pytest.raises(NotFittedError):
         model.predict(data()[0])

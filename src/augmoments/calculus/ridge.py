@@ -42,7 +42,8 @@ class RidgePath:
         self.moments = moments
 
     @cached_property
-    def _spectrum(self) -> tuple[Tensor, Tensor]:
+    def spectrum(self) -> tuple[Tensor, Tensor]:
+        """Eigenvalues ``(D,)``, ascending, and eigenvectors ``(D, D)`` of the covariance."""
         return torch.linalg.eigh(self.moments.covariance)
 
     def solutions(self, alphas: Sequence[float]) -> tuple[RidgeSolution, ...]:
@@ -71,7 +72,7 @@ class RidgePath:
         )
 
     def _from_spectrum(self, alpha: float) -> Tensor:
-        values, vectors = self._spectrum
+        values, vectors = self.spectrum
         shifted = values + alpha
         if not shifted[0] > _ROUNDING * shifted[-1]:
             raise _singular(alpha)
@@ -80,7 +81,7 @@ class RidgePath:
     def _rounding(self, alpha: float) -> float:
         """Relative error of the weights by rounding: that of the matrix times its condition."""
         largest = float(self.moments.covariance.norm()) + alpha
-        smallest = alpha or float(self._spectrum[0][0])
+        smallest = alpha or float(self.spectrum[0][0])
         return _ROUNDING * largest / smallest
 
 
