@@ -29,6 +29,7 @@ class Variants:
     levels: tuple[tuple[JointMoments, ...], ...] = ()
     """Chains of three each: the estimate, then with half of the nodes, then with a quarter."""
 
+    @torch.no_grad()
     def bound(self, fn: Callable[[JointMoments], Tensor]) -> float:
         """Bound of the error of ``fn`` of the moments, in Euclidean norm.
 
@@ -147,7 +148,7 @@ def augmented_moments(
 
 
 def _relative(variants: Variants, value: JointMoments) -> float:
-    norm = float(value.covariance.norm().clamp_min(1e-300))
+    norm = float(value.covariance.detach().norm().clamp_min(1e-300))
     return variants.bound(lambda part: part.covariance) / norm
 
 

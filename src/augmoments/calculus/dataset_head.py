@@ -6,16 +6,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from augmoments.augmentations.base import Augmentation
-from augmoments.calculus.nodes import NodeFamily
+from augmoments.calculus.nodes import REPLICATES, NodeFamily
 from augmoments.calculus.scatter import Scatter
 from augmoments.errors import InputError
 from augmoments.estimate import Method
 from augmoments.operators.base import Shape, outer
 
+BLOCK = 16
+"""How many images in a row have the same nodes, where these are scrambled."""
 _FEWEST = 128
 _BYTES_AT_ONCE = 128 * 2**20
 
@@ -29,14 +32,18 @@ class Nodes(NamedTuple):
 
 @dataclass(frozen=True)
 class Head:
-    """A policy with nodes that are the same for every image.
+    """A policy with nodes for every image.
 
     Each of its *variants* estimates the same moments: one if they are exact; independent replicates
     whose average is the estimate; or a chain of three, the later ones with half of the nodes.
+    Replicates are scrambled anew for every :data:`BLOCK` images, so that their errors average out.
     """
 
     policy: Augmentation
-    variants: tuple[Nodes, ...]
+    shape: Shape
+    seed: int
+    nodes: int
+    level: int
     method: Method
 
     @classmethod
@@ -47,37 +54,50 @@ class Head:
             InputError: ``nodes`` is below 128 and the outcomes are more.
         """
         family = NodeFamily(policy, shape, seed, nodes)
-        if family.method == "exact":
-            found = family.nodes(0)
-            return cls(policy, (Nodes(found.theta, found.weights),), "exact")
-        if nodes < _FEWEST:
+        level = 0
+        if family.method != "exact" and nodes < _FEWEST:
             raise InputError(f"nodes must be at least {_FEWEST}, got {nodes!r}.")
         if family.replicated:
-            found = family.nodes((nodes // _FEWEST).bit_length() - 1)
-            blocks = found.replicates
-            pairs = zip(found.theta.chunk(blocks), found.weights.chunk(blocks), strict=True)
-            return cls(policy, tuple(Nodes(t, blocks * w) for t, w in pairs), family.method)
-        level = 2
-        while len(family.nodes(level + 1)) <= nodes:
-            level += 1
-        chain = [family.nodes(level - step) for step in range(3)]
-        return cls(policy, tuple(Nodes(found.theta, found.weights) for found in chain), "cubature")
+            level = (nodes // _FEWEST).bit_length() - 1
+        elif family.method == "cubature":
+            level = 2
+            while len(family.nodes(level + 1)) <= nodes:
+                level += 1
+        return cls(policy, shape, seed, nodes, level, family.method)
 
     @property
     def replicated(self) -> bool:
         """Whether the variants are replicates."""
         return self.method in ("quasi-monte-carlo", "monte-carlo")
 
+    @property
+    def copies(self) -> int:
+        """How many variants there are."""
+        return REPLICATES if self.replicated else 3 if self.method == "cubature" else 1
+
+    def variants(self, block: int) -> list[Nodes]:
+        """The nodes of each variant, for the images of one block."""
+        seed = self.seed
+        if self.replicated:
+            seed = int(np.random.SeedSequence([self.seed, block]).generate_state(1)[0])
+        family = NodeFamily(self.policy, self.shape, seed, self.nodes)
+        if self.replicated:
+            found = family.nodes(self.level)
+            pairs = zip(found.theta.chunk(REPLICATES), found.weights.chunk(REPLICATES), strict=True)
+            return [Nodes(theta, REPLICATES * weights) for theta, weights in pairs]
+        chain = [family.nodes(self.level - step) for step in range(self.copies)]
+        return [Nodes(found.theta, found.weights) for found in chain]
+
     def scatter(
-        self, images: Tensor, targets: Tensor, weights: Tensor
+        self, images: Tensor, targets: Tensor, weights: Tensor, block: int
     ) -> tuple[list[Scatter], Scatter]:
-        """What images ``(n, C, H, W)`` and targets ``(n, K)`` add, float64.
+        """What images ``(n, C, H, W)`` and targets ``(n, K)`` of one block add, float64.
 
         Returns:
             The scatter of rows ``(T(x), y)`` of every variant, and that of ``(E[T(x)], y)``.
         """
         found, means = [], []
-        for nodes in self.variants:
+        for nodes in self.variants(block):
             moved = _Moved(self.policy, nodes, images, targets, weights)
             centre = torch.cat([self._first(images, nodes), targets[:1]], 1)[0]
             scatter = Scatter.about(centre, moved)
