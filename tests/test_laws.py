@@ -11,6 +11,7 @@ from scipy import stats
 import augmoments as am
 from augmoments.errors import AugmomentsError, InputTypeError, LawError
 from augmoments.laws import ContinuousLaw, as_law, bernoulli
+from augmoments.laws.scaled import Stretched
 
 LAWS = [
     am.Uniform(-2, 3),
@@ -29,6 +30,7 @@ LAWS = [
     am.Triangular(0, 2, 2),
     am.LogUniform(0.5, 2),
     am.LogUniform(1e-3, 1e3),
+    am.LogUniform(0.4, 3.0).scaled(1.0, 0.6),
     am.Beta(2, 2),
     am.Beta(1, 1, -1, 3),
     am.Beta(5, 1, 2, 4),
@@ -54,6 +56,8 @@ def scipy_law(law):
             return stats.triang((law.peak - low) / (high - low), low, high - low)
         case am.LogUniform(low, high):
             return stats.loguniform(low, high)
+        case Stretched(am.LogUniform(low, high), about, factor):
+            return stats.loguniform(low, high, loc=about * (1 - factor), scale=factor)
         case am.Beta(a, b, low, high):
             return stats.beta(a, b, low, high - low)
     raise TypeError(law)
@@ -70,6 +74,8 @@ def unnormalised(law, x):
             return (x - low) / rise if x < law.peak else (high - x) / fall if fall else mp.mpf(1)
         case am.LogUniform():
             return 1 / x
+        case Stretched(am.LogUniform(), about, factor):
+            return 1 / (about + (x - mp.mpf(about)) / mp.mpf(factor))
     raise TypeError(law)
 
 

@@ -39,3 +39,7 @@ class ConfigError(AugmomentsError, ValueError):
 
 class NotEnoughMemoryError(AugmomentsError, MemoryError):
     """An answer that does not fit into memory; says how much it needs and what to use instead."""
+
+
+class ClusterError(AugmomentsError, RuntimeError):
+    """Workers that cannot be reached, or that died too often."""

@@ -107,6 +107,17 @@ class RandomAffine(Sequence):
                 return (Step(operator, law, "RandomAffine"),)
         return (_Joint(Affine(resampling, self._centre), self.laws, shares),)
 
+    def _scaled(self, strength: float) -> Augmentation:
+        angle, factor, *shears = self.laws
+        shares = self.translate
+        return replace(
+            self,
+            degrees=angle.scaled(0.0, strength),
+            translate=None if shares is None else tuple(strength * share for share in shares),
+            scale=None if self.scale is None else factor.scaled(1.0, strength),
+            shear=None if self.shear is None else tuple(s.scaled(0.0, strength) for s in shears),
+        )
+
     @property
     def _centre(self) -> tuple[float, float] | None:
         return None if self.center is None else (float(self.center[0]), float(self.center[1]))

@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from math import prod
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ from torch import Tensor
 from augmoments.augmentations.explanation import Explanation, Row
 from augmoments.augmentations.parameters import Parameter, independent
 from augmoments.checks import check_images
+from augmoments.errors import InputError, InputTypeError, LawError, PolicyError
 from augmoments.laws.joint import JointAtoms
 from augmoments.operators.base import Shape
 from augmoments.rules import IDENTITY, Rule
@@ -136,6 +138,71 @@ class Augmentation(ABC):
 
         return explain(self, shape, tol=tol, seed=seed)
 
+    def neutral(self, shape: Shape) -> Tensor:
+        """The draw that leaves images of ``shape`` as they are, ``(P,)``, float64.
+
+        An angle or a shift of 0, a factor of 1, what is done with a probability left undone. The
+        images have values in [0, 1], to which some actions clamp.
+
+        Raises:
+            PolicyError: A step changes every image, or the images' shape; it is named.
+
+        Example:
+            >>> import augmoments as am
+            >>> am.RandomAffine(10, scale=(0.9, 1.1)).neutral((1, 28, 28))
+            tensor([0., 0., 0., 1., 0., 0.], dtype=torch.float64)
+        """
+        out = self.output_shape(shape)
+        if out != shape:
+            raise PolicyError(
+                f"{_short(self)} turns images of shape {shape} into {out}: no draw leaves them as "
+                "they are."
+            )
+        return torch.tensor(self._neutral(shape), dtype=torch.float64)
+
+    def _neutral(self, shape: Shape) -> tuple[float, ...]:
+        raise PolicyError(
+            f"{_short(self)} changes every image of shape {shape}: no draw leaves them as they are."
+        )
+
+    def scaled(self, strength: float) -> Augmentation:
+        r"""The same augmentation, weaker (below 1) or stronger (above 1).
+
+        Numbers that have a neutral value :math:`\theta_0` become :math:`\theta_0 + s\,(\theta -
+        \theta_0)`: angles, shifts and shears about 0, factors of zoom and colour about 1. What is
+        done or not is done with ``strength`` times its probability (flips, grayscale, erasing,
+        :class:`RandomApply`, ...). Steps that are not random stay. ``scaled(1)`` has the same law,
+        ``scaled(0)`` leaves images as they are.
+
+        Raises:
+            InputError: ``strength`` is negative or not finite.
+            PolicyError: A probability above 1, a factor of 0 or less, or a step that has no
+                strength, such as a crop; it is named.
+
+        Example:
+            >>> import augmoments as am
+            >>> am.RandomTranslation(x=(-2, 2)).scaled(0.5).x
+            Uniform(low=-1.0, high=1.0)
+            >>> am.RandomHorizontalFlip().scaled(0.5).p
+            0.25
+        """
+        if isinstance(strength, bool) or not isinstance(strength, Real):
+            raise InputTypeError(
+                f"strength must be a number of at least 0, got {type(strength).__name__}."
+            )
+        if not 0 <= strength < float("inf"):
+            raise InputError(f"strength must be a finite number of at least 0, got {strength!r}.")
+        try:
+            return self._scaled(float(strength))
+        except (LawError, InputError) as error:
+            raise PolicyError(f"{_short(self)} has no strength of {strength:g}: {error}") from error
+
+    def _scaled(self, strength: float) -> Augmentation:
+        raise PolicyError(
+            f"{_short(self)} has no strength that could be scaled: give a function strength -> "
+            "policy instead, such as lambda s: RandomCrop(28, padding=round(4 * s))."
+        )
+
     def draw(self, shape: Shape, n: int, generator: torch.Generator | None = None) -> Tensor:
         """Parameters of ``n`` independent draws for ``shape``, ``(n, P)``, float64."""
         columns = [parameter.sample(n, generator) for parameter in self.parameters(shape)]
@@ -169,6 +236,11 @@ class Augmentation(ABC):
         return self.apply(batch[:, None], self.draw(shape, len(batch), generator))[:, 0]
 
 
+def _short(augmentation: Augmentation) -> str:
+    """What messages call an augmentation."""
+    return getattr(augmentation, "family", type(augmentation).__name__)
+
+
 @dataclass(frozen=True)
 class Idle(Augmentation):
     """The parameters of ``owner``, and nothing done with them."""
@@ -194,6 +266,12 @@ class Idle(Augmentation):
 
     def output_shape(self, shape: Shape) -> Shape:
         return shape
+
+    def _neutral(self, shape: Shape) -> tuple[float, ...]:
+        return (0.0,) * width_of(self, shape)
+
+    def _scaled(self, strength: float) -> Augmentation:
+        return self
 
     def jointly(self, shape: Shape) -> bool:
         return False

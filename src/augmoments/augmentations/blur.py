@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Sequence as SequenceOf
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.crops import pair
-from augmoments.augmentations.elementary import Elementary
+from augmoments.augmentations.elementary import Elementary, Step
 from augmoments.errors import LawError
 from augmoments.laws import ContinuousLaw, Law, LawLike, as_law
 from augmoments.operators.averages import expected_blur
@@ -65,8 +66,14 @@ class GaussianBlur(Elementary):
         value: Any = self.sigma
         return as_law(value, "sigma")
 
+    def _scaled(self, strength: float) -> Augmentation:
+        law = self.law.scaled(0.0, strength)
+        if strength == 0:
+            return Step(self.operator, law, "GaussianBlur")
+        return replace(self, sigma=law)
+
     def expectation(self, shape: Shape) -> Callable[[], KroneckerSum] | None:
         law = self.law
-        if not isinstance(law, ContinuousLaw):
+        if not isinstance(law, ContinuousLaw) or law.differentiable:
             return None
         return lambda: _expected_blur(self.operator, law, shape)

@@ -12,11 +12,17 @@ import torch
 from torch import Tensor
 
 from augmoments.augmentations.base import Augmentation, width_of
-from augmoments.augmentations.compose import Compose, augmentations_in, mixed
+from augmoments.augmentations.compose import (
+    Compose,
+    augmentations_in,
+    mixed,
+    neutral_or_zero,
+)
 from augmoments.augmentations.explanation import Row
 from augmoments.augmentations.parameters import Parameter
 from augmoments.errors import LawError, PolicyError
 from augmoments.laws import Discrete
+from augmoments.laws.base import check_number
 from augmoments.laws.joint import JointAtoms
 from augmoments.operators.base import Shape
 from augmoments.operators.choose import Action, choose
@@ -118,6 +124,16 @@ class RandomChoice(Augmentation):
         rows, parts = (torch.cat(column) for column in zip(*noises, strict=True))
         return mean, torch.zeros_like(mean).index_copy(0, rows, parts)
 
+    def _neutral(self, shape: Shape) -> tuple[float, ...]:
+        idle = [i for i, branch in enumerate(self.branches) if can_rest(branch, shape)]
+        if not idle:
+            return super()._neutral(shape)
+        own = [value for branch in self.branches for value in neutral_or_zero(branch, shape)]
+        return (float(idle[0]), *own)
+
+    def _scaled(self, strength: float) -> Augmentation:
+        return RandomChoice([branch.scaled(strength) for branch in self.branches], self.p)
+
     def surrogate(self) -> Augmentation:
         return RandomChoice([branch.surrogate() for branch in self.branches], self.p)
 
@@ -180,10 +196,22 @@ def RandomOrder(transforms: Iterable[Augmentation]) -> Augmentation:
     return RandomChoice([Compose(order) for order in permutations(found)])
 
 
+def can_rest(augmentation: Augmentation, shape: Shape) -> bool:
+    """Whether some draw leaves images of ``shape`` as they are."""
+    try:
+        augmentation.neutral(shape)
+    except PolicyError:
+        return False
+    return True
+
+
 def _weights(given: Iterable[float] | None, count: int) -> tuple[float, ...]:
     if given is None:
         return (1 / count,) * count
-    found = np.asarray(tuple(given), dtype=float)
+    given = tuple(given)
+    for weight in given:
+        check_number("RandomChoice: p", weight)
+    found = np.asarray(given, dtype=float)
     if found.shape != (count,) or not np.isfinite(found).all() or (found < 0).any():
         raise LawError(
             f"RandomChoice: p must be {count} weights of at least 0, got {found.tolist()}."

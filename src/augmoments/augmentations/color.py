@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from augmoments.augmentations.base import Augmentation, Idle
-from augmoments.augmentations.elementary import Elementary, Step, require_affine
+from augmoments.augmentations.elementary import Elementary, Fixed, Step, require_affine
 from augmoments.augmentations.explanation import Row
 from augmoments.augmentations.parameters import Parameter
+from augmoments.augmentations.scaling import scaled_probability
 from augmoments.errors import InputTypeError, LawError
 from augmoments.laws import Discrete, Law, LawLike, Uniform, as_law, bernoulli
 from augmoments.operators.base import Operator, Shape
@@ -30,6 +31,8 @@ from augmoments.operators.color import (
 )
 from augmoments.operators.hue import Hue
 from augmoments.rules import Mixture, Product, Rule
+
+_BLENDS = {"brightness": Brightness, "contrast": Contrast, "saturation": Saturation}
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,7 @@ class ColorJitter(Augmentation):
     def jitters(self) -> tuple[Step, ...]:
         """The factors that are active, in the order brightness, contrast, saturation, hue."""
         found = []
-        for name, operator in (
-            ("brightness", Brightness),
-            ("contrast", Contrast),
-            ("saturation", Saturation),
-        ):
+        for name, operator in _BLENDS.items():
             law = _factor_law(getattr(self, name), name)
             if law is not None:
                 found.append(Step(operator(clamp=self.clamp), law, "ColorJitter"))
@@ -113,6 +112,19 @@ class ColorJitter(Augmentation):
         for step in steps.unbind(1):
             images = choose(images, step, actions)
         return images
+
+    def _neutral(self, shape: Shape) -> tuple[float, ...]:
+        return (0.0, *(value for jitter in self.jitters for value in jitter._neutral(shape)))
+
+    def _scaled(self, strength: float) -> Augmentation:
+        laws = {
+            name: law.scaled(1.0, strength)
+            for name in _BLENDS
+            if (law := _factor_law(getattr(self, name), name)) is not None
+        }
+        shift = _hue_law(self.hue)
+        hue = 0.0 if shift is None else shift.scaled(0.0, strength)
+        return replace(self, **laws, hue=hue)
 
     def rule(self, shape: Shape, n: int) -> Rule:
         require_affine(self)
@@ -180,9 +192,12 @@ class RandomGrayscale(Elementary):
     def law(self) -> Law:
         return bernoulli(self.p)
 
+    def _scaled(self, strength: float) -> Augmentation:
+        return replace(self, p=scaled_probability(self.p, strength))
+
 
 @dataclass(frozen=True)
-class Normalize(Elementary):
+class Normalize(Fixed):
     """``(x - mean) / std`` for each channel, not random.
 
     Args:
@@ -210,10 +225,6 @@ class Normalize(Elementary):
         if not all(std):
             raise LawError(f"Normalize: std must not be zero, got {self.std!r}.")
         return Standardisation(mean, std)
-
-    @property
-    def law(self) -> None:
-        return None
 
 
 def _factor_law(value: LawLike | None, name: str) -> Law | None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from augmoments.augmentations.base import Augmentation, width_of
 from augmoments.augmentations.explanation import Row
 from augmoments.augmentations.parameters import Parameter
+from augmoments.augmentations.scaling import scaled_probability
 from augmoments.augmentations.sequence import Sequence
 from augmoments.errors import InputTypeError, PolicyError
 from augmoments.laws import bernoulli
@@ -47,6 +48,9 @@ class Compose(Sequence):
     @property
     def steps(self) -> tuple[Augmentation, ...]:
         return tuple(self.transforms)
+
+    def _scaled(self, strength: float) -> Augmentation:
+        return Compose([step.scaled(strength) for step in self.steps])
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,12 @@ class RandomApply(Augmentation):
             return self.inner.apply(part, theta[rows, 1:])
 
         return choose(images, theta[:, 0], [None, action])
+
+    def _neutral(self, shape: Shape) -> tuple[float, ...]:
+        return (0.0, *neutral_or_zero(self.inner, shape))
+
+    def _scaled(self, strength: float) -> Augmentation:
+        return RandomApply(self.inner, scaled_probability(self.p, strength))
 
     def surrogate(self) -> Augmentation:
         return RandomApply(self.inner.surrogate(), self.p)
@@ -157,6 +167,14 @@ def mixed(weights: Iterable[float], parts: Iterable[JointAtoms]) -> JointAtoms:
             points.append(np.insert(part.points, 0, index, axis=1))
             shares.append(weight * part.weights)
     return JointAtoms(np.concatenate(points), np.concatenate(shares))
+
+
+def neutral_or_zero(augmentation: Augmentation, shape: Shape) -> list[float]:
+    """A draw for a step that is left undone: its neutral one, zeros where it has none."""
+    try:
+        return augmentation.neutral(shape).tolist()
+    except PolicyError:
+        return [0.0] * width_of(augmentation, shape)
 
 
 def augmentations_in(owner: str, given: object) -> tuple[Augmentation, ...]:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import torch
 
-from augmoments.augmentations.elementary import Elementary
+from augmoments.augmentations.elementary import Fixed
 from augmoments.errors import InputTypeError, PolicyError
 from augmoments.operators.base import Operator
 from augmoments.operators.switch import Identity
 
 
 @dataclass(frozen=True)
-class ToDtype(Elementary):
+class ToDtype(Fixed):
     """Convert to a floating-point type: what policies compute in anyway, so nothing happens.
 
     Args:
@@ -49,7 +49,3 @@ class ToDtype(Elementary):
     @property
     def operator(self) -> Operator:
         return Identity()
-
-    @property
-    def law(self) -> None:
-        return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from augmoments.augmentations.elementary import Elementary
+from augmoments.augmentations.elementary import Elementary, Fixed
 from augmoments.errors import InputError, InputTypeError
 from augmoments.laws import Discrete
 from augmoments.laws.boxes import BoxLaw
@@ -22,14 +22,6 @@ from augmoments.operators.kronecker import KroneckerSum
 from augmoments.operators.warp import Fill, Resampling
 
 _box_law = lru_cache(maxsize=256)(resized_crop_law)
-
-
-class _Fixed(Elementary):
-    """An operator without any parameter."""
-
-    @property
-    def law(self) -> None:
-        return None
 
 
 @dataclass(frozen=True)
@@ -77,6 +69,9 @@ class RandomResizedCrop(Elementary):
     def operator(self) -> resize.CropResize:
         kernel = Interpolation.of(self.interpolation, self.antialias)
         return resize.CropResize(pair("RandomResizedCrop", "size", self.size), kernel)
+
+    def _neutral(self, shape: Shape) -> tuple[float, ...]:
+        return 0.0, 0.0, float(shape[1]), float(shape[2])
 
     def law_for(self, shape: Shape) -> BoxLaw:
         return _box_law(shape[1], shape[2], tuple(self.scale), tuple(self.ratio))
@@ -133,6 +128,10 @@ class RandomCrop(Elementary):
             self.pad_if_needed,
         )
 
+    def _neutral(self, shape: Shape) -> tuple[float, ...]:
+        left, top, _, _ = self.operator.frame(shape)
+        return float(top), float(left)
+
     def law_for(self, shape: Shape) -> Independent:
         self.operator.check_shape(shape)
         tops, lefts = self.operator.corners(shape)
@@ -143,7 +142,7 @@ class RandomCrop(Elementary):
 
 
 @dataclass(frozen=True)
-class CenterCrop(_Fixed):
+class CenterCrop(Fixed):
     """Cut out the middle, not random; images that are too small get a black frame.
 
     Args:
@@ -166,7 +165,7 @@ class CenterCrop(_Fixed):
 
 
 @dataclass(frozen=True)
-class Pad(_Fixed):
+class Pad(Fixed):
     """Set the image in a frame, not random.
 
     Args:
@@ -193,7 +192,7 @@ class Pad(_Fixed):
 
 
 @dataclass(frozen=True)
-class Resize(_Fixed):
+class Resize(Fixed):
     """Resize, not random.
 
     Args:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence as SequenceOf
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
 
+from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.elementary import Elementary
 from augmoments.errors import InputTypeError
+from augmoments.laws.base import check_number
 from augmoments.laws.joint import Seed
 from augmoments.operators.base import Shape
 from augmoments.operators.elastic import Elastic
@@ -57,12 +59,18 @@ class ElasticTransform(Elementary):
     def law(self) -> Seed:
         return Seed()
 
+    def _scaled(self, strength: float) -> Augmentation:
+        across, down = self.operator.alpha
+        return replace(self, alpha=(strength * across, strength * down))
+
     def jointly(self, shape: Shape) -> bool:
         return True
 
 
 def _two(name: str, value: Any) -> tuple[float, float]:
     given = tuple(value) if isinstance(value, SequenceOf) else (value,)
+    for value in given:
+        check_number(f"ElasticTransform: {name}", value)
     try:
         numbers = tuple(float(v) for v in given)
     except (TypeError, ValueError) as error:

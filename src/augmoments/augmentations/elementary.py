@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from augmoments.augmentations.base import Augmentation
+from augmoments.augmentations.base import Augmentation, width_of
 from augmoments.augmentations.explanation import Row
 from augmoments.augmentations.parameters import Parameter
+from augmoments.augmentations.scaling import scaled_law
 from augmoments.errors import PolicyError
 from augmoments.laws import ContinuousLaw, Law
 from augmoments.laws.joint import JointLaw, Seed
 from augmoments.operators.base import Operator, Shape
+from augmoments.operators.color import Standardisation
 from augmoments.rules import MOST_ATOMS, OperatorMean, Rule, quadratic_rule
 
 _WHY = {
@@ -52,7 +54,8 @@ class Elementary(Augmentation):
         if law is None:
             return ()
         continuous = isinstance(law, ContinuousLaw)
-        return (Parameter(law, self.operator.pieces(*law.support) if continuous else None),)
+        pieces = self.operator.pieces(*law.support) if continuous else None
+        return (Parameter(law, pieces, self.operator.smooth),)
 
     @property
     def affine(self) -> bool:
@@ -61,6 +64,13 @@ class Elementary(Augmentation):
     @property
     def mirrors(self) -> bool:
         return self.operator.mirrors
+
+    def _neutral(self, shape: Shape) -> tuple[float, ...]:
+        found = self.operator.neutral
+        if found is None:
+            return super()._neutral(shape)
+        width = width_of(self, shape)
+        return (*(at.value for at in found), *(0.0,) * width)[:width]
 
     def apply(self, images: Tensor, theta: Tensor) -> Tensor:
         return self.operator(images, theta)
@@ -102,6 +112,17 @@ class Elementary(Augmentation):
         return (Row(name, parameter, str(law), rule.route, rule.exact, why),)
 
 
+class Fixed(Elementary):
+    """An operator without any parameter, which prepares images rather than augments them."""
+
+    @property
+    def law(self) -> None:
+        return None
+
+    def _scaled(self, strength: float) -> Augmentation:
+        return self
+
+
 @dataclass(frozen=True)
 class Step(Elementary):
     """An operator with a law, as a part of the augmentation ``owner``."""
@@ -121,6 +142,29 @@ class Step(Elementary):
     @property
     def family(self) -> str:
         return self.owner
+
+    def _scaled(self, strength: float) -> Augmentation:
+        law = scaled_drawing(self.owner, self.action, self.drawn, strength)
+        return replace(self, drawn=law)
+
+
+def scaled_drawing(
+    owner: str, operator: Operator, law: Law | JointLaw | None, strength: float
+) -> Law | JointLaw | None:
+    """The law of what a step of another library draws, at another strength.
+
+    Raises:
+        PolicyError: The step has no strength.
+        LawError: A probability above 1.
+    """
+    if law is not None:
+        return scaled_law(owner, operator, law, strength)
+    if operator.neutral == () or isinstance(operator, Standardisation):
+        return None
+    raise PolicyError(
+        f"{owner} is always done, so that it has no strength to scale: give it a probability, as "
+        "in RandomApply([...], p=0.5), or a function strength -> policy."
+    )
 
 
 def require_affine(augmentation: Augmentation) -> None:

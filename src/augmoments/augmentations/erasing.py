@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from numbers import Real
 from typing import Any, Literal
@@ -13,12 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from augmoments.augmentations.base import Augmentation
+from augmoments.augmentations.base import Augmentation, width_of
 from augmoments.augmentations.elementary import Elementary
 from augmoments.augmentations.explanation import Row
 from augmoments.augmentations.parameters import Parameter
+from augmoments.augmentations.scaling import scaled_probability
 from augmoments.checks import check_probability
 from augmoments.errors import InputError, InputTypeError
+from augmoments.laws.base import check_number
 from augmoments.laws.boxes import BoxLaw
 from augmoments.laws.crops import check_box
 from augmoments.laws.erasing import erasing_law
@@ -59,6 +61,9 @@ class Erasing(Elementary):
     def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
         box = Parameter(self.law_for(shape))
         return (box, Parameter(Seed())) if self.noisy else (box,)
+
+    def _neutral(self, shape: Shape) -> tuple[float, ...]:
+        return (0.0,) * width_of(self, shape)
 
     def jointly(self, shape: Shape) -> bool:
         return False
@@ -150,6 +155,7 @@ class RandomErasing(Erasing):
     def __post_init__(self) -> None:
         if self.inplace:
             raise InputError("RandomErasing: images are never overwritten; use inplace=False.")
+        check_number("RandomErasing: p", self.p)
         object.__setattr__(self, "p", check_probability(self.p))
         for name in ("scale", "ratio"):
             object.__setattr__(self, name, _tuple(name, getattr(self, name)))
@@ -165,6 +171,9 @@ class RandomErasing(Erasing):
         if not found or not np.isfinite(found).all():
             raise InputError(f"RandomErasing: value must be finite numbers, got {self.value!r}.")
         return found
+
+    def _scaled(self, strength: float) -> Augmentation:
+        return replace(self, p=scaled_probability(self.p, strength))
 
     def law_for(self, shape: Shape) -> BoxLaw:
         return _law(*shape[1:], self.p, self.scale, self.ratio)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from numbers import Real
 from typing import Any, ClassVar
 
 from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.elementary import Elementary, Step
+from augmoments.augmentations.scaling import scaled_probability
 from augmoments.augmentations.sequence import Sequence
 from augmoments.errors import LawError, PolicyError
 from augmoments.laws import Law, LawLike, as_law, bernoulli
@@ -69,6 +70,10 @@ class RandomTranslation(Sequence):
             for axis, law in _axis_laws(self)
         )
 
+    def _scaled(self, strength: float) -> Augmentation:
+        laws = {axis: law.scaled(0.0, strength) for axis, law in _axis_laws(self)}
+        return replace(self, **laws)
+
 
 @dataclass(frozen=True)
 class RandomShear(Sequence):
@@ -116,6 +121,10 @@ class RandomShear(Sequence):
         return tuple(
             Step(Shear(axis, resampling), law, "RandomShear") for axis, law in _axis_laws(self)
         )
+
+    def _scaled(self, strength: float) -> Augmentation:
+        laws = {axis: law.scaled(0.0, strength) for axis, law in _axis_laws(self)}
+        return replace(self, **laws)
 
 
 @dataclass(frozen=True)
@@ -178,6 +187,11 @@ class RandomZoom(Sequence):
             Step(Zoom(axis, resampling), law, "RandomZoom") for axis, law in _axis_laws(self)
         )
 
+    def _scaled(self, strength: float) -> Augmentation:
+        if self.factor is not None:
+            return replace(self, factor=as_law(self.factor, "factor").scaled(1.0, strength))
+        return replace(self, **{a: law.scaled(1.0, strength) for a, law in _axis_laws(self)})
+
 
 @dataclass(frozen=True)
 class RandomRotation(Elementary):
@@ -233,6 +247,9 @@ class RandomRotation(Elementary):
             return as_law((-most, most), "degrees")
         return as_law(self.degrees, "degrees")
 
+    def _scaled(self, strength: float) -> Augmentation:
+        return replace(self, degrees=self.law.scaled(0.0, strength))
+
 
 class _RandomFlip(Elementary):
     """Mirror along ``axis`` with probability ``p``."""
@@ -250,6 +267,9 @@ class _RandomFlip(Elementary):
     @property
     def law(self) -> Law:
         return bernoulli(self.p)
+
+    def _scaled(self, strength: float) -> Augmentation:
+        return replace(self, p=scaled_probability(self.p, strength))  # type: ignore[type-var]
 
 
 @dataclass(frozen=True)

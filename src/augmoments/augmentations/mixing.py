@@ -194,6 +194,9 @@ class MixUp(Mixing):
     def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
         return (Parameter(self.law, Pieces(np.array([0.0, 1.0]), 1)),)
 
+    def _neutral(self, shape: Shape) -> tuple[float, ...]:
+        return (1.0,)
+
     @property
     def _variance(self) -> float:
         return 1 / (4 * (2 * self.alpha + 1))
@@ -257,6 +260,9 @@ class CutMix(Mixing):
 
     def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
         return (Parameter(self.law_for(shape)),)
+
+    def _neutral(self, shape: Shape) -> tuple[float, ...]:
+        return (0.0,) * 4
 
     def field(self, shape: Shape, n: int) -> RandomField:
         return _field(self.law_for(shape), n)

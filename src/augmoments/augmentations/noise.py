@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -12,7 +12,8 @@ from augmoments.augmentations.elementary import Elementary
 from augmoments.augmentations.explanation import Row
 from augmoments.augmentations.parameters import Parameter
 from augmoments.errors import LawError
-from augmoments.laws import Discrete, Law, LawLike, as_law
+from augmoments.laws import ContinuousLaw, Discrete, Law, LawLike, as_law
+from augmoments.laws.base import check_number
 from augmoments.laws.joint import Seed
 from augmoments.operators.base import Operator, Shape
 from augmoments.operators.noise import Noise
@@ -49,6 +50,7 @@ class GaussianNoise(Elementary):
     clip: bool = True
 
     def __post_init__(self) -> None:
+        check_number("GaussianNoise: mean", self.mean)
         if self.strength.support[0] < 0:
             raise LawError(
                 f"GaussianNoise: sigma must not be negative, it reaches down to "
@@ -75,6 +77,11 @@ class GaussianNoise(Elementary):
     def mirrors(self) -> bool:
         return True
 
+    def _scaled(self, strength: float) -> Augmentation:
+        return replace(
+            self, mean=strength * float(self.mean), sigma=self.strength.scaled(0.0, strength)
+        )
+
     def jointly(self, shape: Shape) -> bool:
         return self.clip
 
@@ -85,7 +92,7 @@ class GaussianNoise(Elementary):
         if self.clip:
             return super().rule(shape, n)
         nothing = torch.zeros(1, 1, dtype=torch.float64)
-        variance = torch.full((1, 1, 1), self.strength.expect(2), dtype=torch.float64)
+        variance = _square(self.strength).reshape(1, 1, 1)
         weights = torch.ones(1, dtype=torch.float64)
         return QuadraticRule(_Average(self.operator), nothing, weights, noise=variance)
 
@@ -145,3 +152,14 @@ class _Averaged(Elementary):
 def seedless(theta: Tensor) -> Tensor:
     """Parameters without a seed, with 0 in its place in the first column."""
     return torch.cat([theta.new_zeros(len(theta), 1), theta], 1)
+
+
+def _square(law: Law) -> Tensor:
+    """``E[theta ** 2]``, with the gradients of the law."""
+    if not isinstance(law, ContinuousLaw) or not law.differentiable:
+        return torch.tensor(law.expect(2), dtype=torch.float64)
+    edges = law.knots
+    points, weights = (
+        torch.from_numpy(v.ravel()) for v in law.quadrature(edges[:-1], edges[1:], law.order(6))
+    )
+    return (weights * law.attach(points).square()).sum()

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from augmoments.errors import PolicyError
 from augmoments.laws import Discrete, Law
 from augmoments.laws.joint import JointAtoms, JointLaw
 from augmoments.operators.base import Pieces
@@ -20,6 +21,8 @@ class Parameter:
 
     law: Law | JointLaw
     pieces: Pieces | None = None
+    smooth: bool = True
+    """Whether the action is continuous in it."""
 
     @property
     def width(self) -> int:
@@ -43,6 +46,23 @@ class Parameter:
     def ppf(self, u: np.ndarray) -> np.ndarray:
         """Outcomes ``(n, width)`` for uniform numbers ``(n, dimension)``."""
         return self.law.ppf(u) if isinstance(self.law, JointLaw) else self.law.ppf(u[:, 0])[:, None]
+
+    def attach(self, points: Tensor) -> Tensor:
+        """Outcomes ``(n, width)`` that move with the parameters of the law.
+
+        Raises:
+            PolicyError: The action jumps, so that its derivative says nothing.
+        """
+        if not self.law.differentiable:
+            return points
+        if not self.smooth:
+            raise PolicyError(
+                f"The action jumps as its parameter ({self.law}) moves, so that it has no "
+                'derivative: where it reads the nearest pixel, use interpolation="bilinear".'
+            )
+        if isinstance(self.law, JointLaw):
+            return self.law.attach(points)
+        return self.law.attach(points[:, 0])[:, None]
 
     def atoms(self) -> JointAtoms:
         """All outcomes with their probabilities."""

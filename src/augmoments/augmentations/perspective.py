@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from numbers import Real
 from typing import Any
 
@@ -15,6 +15,7 @@ from augmoments.augmentations.sequence import Sequence
 from augmoments.checks import check_probability
 from augmoments.errors import LawError, PolicyError
 from augmoments.laws import Discrete
+from augmoments.laws.base import check_number
 from augmoments.laws.independent import Independent
 from augmoments.operators.base import Operator, Shape
 from augmoments.operators.perspective import Perspective
@@ -60,6 +61,7 @@ class RandomPerspective(Sequence):
                 f"RandomPerspective: distortion_scale must lie in [0, 1], got "
                 f"{self.distortion_scale!r}."
             )
+        check_number("RandomPerspective: p", self.p)
         check_probability(self.p)
         _ = self.steps
 
@@ -68,6 +70,9 @@ class RandomPerspective(Sequence):
         resampling = Resampling.of(self.interpolation, self.fill, self.border)
         moved = _MovedCorners(Perspective(resampling), float(self.distortion_scale))
         return (moved,) if self.p == 1 else (RandomApply(moved, self.p),)
+
+    def _scaled(self, strength: float) -> Augmentation:
+        return replace(self, distortion_scale=strength * float(self.distortion_scale))
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,10 @@ class _MovedCorners(Elementary):
     @property
     def family(self) -> str:
         return "RandomPerspective"
+
+    def _neutral(self, shape: Shape) -> tuple[float, ...]:
+        right, bottom = shape[2] - 1.0, shape[1] - 1.0
+        return 0.0, 0.0, right, 0.0, right, bottom, 0.0, bottom
 
     def law_for(self, shape: Shape) -> Independent:
         _, height, width = shape

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 
+from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.elementary import Elementary
+from augmoments.augmentations.scaling import scaled_probability
 from augmoments.errors import InputError, InputTypeError
 from augmoments.laws import Law, bernoulli
 from augmoments.operators.pointwise import (
@@ -35,6 +37,9 @@ class _Pixelwise(Elementary):
     @property
     def law(self) -> Law:
         return bernoulli(self.p)
+
+    def _scaled(self, strength: float) -> Augmentation:
+        return replace(self, p=scaled_probability(self.p, strength))  # type: ignore[type-var]
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,10 @@ class Sequence(Augmentation):
             images, theta = step.apply(images, theta[:, :width]), theta[:, width:]
         return images, theta
 
+    def _neutral(self, shape: Shape) -> tuple[float, ...]:
+        values = (step.neutral(here).tolist() for step, here in self.along(shape))
+        return tuple(value for own in values for value in own)
+
     def surrogate(self) -> Augmentation:
         return Chain(tuple(step.surrogate() for step in self.steps))
 
@@ -116,3 +120,6 @@ class Chain(Sequence):
     @property
     def steps(self) -> tuple[Augmentation, ...]:
         return self.chained
+
+    def _scaled(self, strength: float) -> Augmentation:
+        return Chain(tuple(step.scaled(strength) for step in self.chained))

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from augmoments.adapters import Policy, as_policy
 from augmoments.calculus.augmented import AugmentedMoments, augmented_moments
-from augmoments.calculus.dataset_head import BLOCK, Head
+from augmoments.calculus.dataset_head import Head
 from augmoments.calculus.dataset_plan import DatasetPlan
 from augmoments.calculus.joint import JointMoments
 from augmoments.calculus.ridge import RidgePath, RidgeSolution
@@ -107,19 +107,10 @@ class DatasetMoments:
         assert self._plan is not None
         if weights is not None and self._plan.mixes:
             raise PolicyError("weights have no meaning for a policy that mixes images.")
-        sizes = self._sizes(len(batch))
-        splits = (part.split(sizes) for part in (batch, y, shares))
+        splits = (part.split(_ROWS_AT_ONCE) for part in (batch, y, shares))
         for x, target, share in zip(*splits, strict=True):
             self._add(x.to(torch.float64), target, None if weights is None else share)
         return self
-
-    def _sizes(self, count: int) -> list[int]:
-        """Cut the next ``count`` images where the head's nodes change, or a part is large."""
-        block = BLOCK if self._head is not None and self._head.replicated else _ROWS_AT_ONCE
-        sizes = [min(count, block - self.count % block)]
-        while sum(sizes) < count:
-            sizes.append(min(count - sum(sizes), block))
-        return sizes
 
     @property
     def output_shape(self) -> Shape | None:
@@ -165,8 +156,7 @@ class DatasetMoments:
             self._variants = [self._variants[0] + Scatter.of(rows, weights)]
         else:
             weights = images.new_ones(len(images)) if weights is None else weights
-            block = self.count // BLOCK
-            found, means = self._head.scatter(images, targets, weights, block)
+            found, means = self._head.scatter(images, targets, weights, self.count)
             self._variants = [a + b for a, b in zip(self._variants, found, strict=True)]
             self._means = means if self._means is None else self._means + means
         self.count += len(images)

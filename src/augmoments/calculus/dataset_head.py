@@ -89,54 +89,83 @@ class Head:
         return [Nodes(found.theta, found.weights) for found in chain]
 
     def scatter(
-        self, images: Tensor, targets: Tensor, weights: Tensor, block: int
+        self, images: Tensor, targets: Tensor, weights: Tensor, start: int
     ) -> tuple[list[Scatter], Scatter]:
-        """What images ``(n, C, H, W)`` and targets ``(n, K)`` of one block add, float64.
+        """What images ``(n, C, H, W)`` and targets ``(n, K)`` add, float64.
+
+        Args:
+            images: In the order of the dataset.
+            targets: One an image.
+            weights: How often each image counts, ``(n,)``.
+            start: How many images there were before.
 
         Returns:
             The scatter of rows ``(T(x), y)`` of every variant, and that of ``(E[T(x)], y)``.
         """
+        blocks = self._blocks(images, targets, weights, start)
+        first = self.policy.apply(images[None, :1], blocks[0].variants[0].theta[:1])
+        centre = torch.cat([first.flatten(), targets[0]])
         found, means = [], []
-        for nodes in self.variants(block):
-            moved = _Moved(self.policy, nodes, images, targets, weights)
-            centre = torch.cat([self._first(images, nodes), targets[:1]], 1)[0]
+        for variant in range(self.copies):
+            moved = _Moved(self.policy, blocks, variant)
             scatter = Scatter.about(centre, moved)
-            scatter.scatter.diagonal()[: moved.size].add_(moved.noise)
+            scatter.scatter.diagonal()[: first.numel()].add_(moved.noise)
             found.append(scatter)
-            means.append(moved.mean)
+            means.append(torch.cat(moved.means))
         mean = torch.stack(means).mean(0) if self.replicated else means[0]
         rows = torch.cat([mean.flatten(1), targets], 1)
         return found, Scatter.of(rows, weights)
 
-    def _first(self, images: Tensor, nodes: Nodes) -> Tensor:
-        return self.policy.apply(images[None, :1], nodes.theta[:1]).flatten(2)[0]
+    def _blocks(self, images: Tensor, targets: Tensor, weights: Tensor, start: int) -> list[_Block]:
+        """Cut a batch where the nodes change."""
+        size = BLOCK if self.replicated else len(images)
+        sizes = [min(len(images), size - start % size)]
+        while sum(sizes) < len(images):
+            sizes.append(min(len(images) - sum(sizes), size))
+        places = [(start + sum(sizes[:i])) // size for i in range(len(sizes))]
+        parts = zip(*(part.split(sizes) for part in (images, targets, weights)), strict=True)
+        return [
+            _Block(x, y, w, self.variants(place))
+            for (x, y, w), place in zip(parts, places, strict=True)
+        ]
+
+
+class _Block(NamedTuple):
+    """Images that have the same nodes."""
+
+    images: Tensor
+    targets: Tensor
+    weights: Tensor
+    variants: list[Nodes]
 
 
 class _Moved:
     """Rows of augmented images and targets, a few nodes at a time, summed up on the way."""
 
-    def __init__(
-        self, policy: Augmentation, nodes: Nodes, images: Tensor, targets: Tensor, weights: Tensor
-    ) -> None:
+    def __init__(self, policy: Augmentation, blocks: list[_Block], variant: int) -> None:
         self.policy = policy
-        self.nodes = nodes
-        self.images = images
-        self.targets = targets
-        self.weights = weights
-        self.mean = torch.zeros(())
+        self.blocks = blocks
+        self.variant = variant
+        self.means: list[Tensor] = []
         self.noise: Tensor | float = 0.0
-        self.size = 0
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        at_once = max(1, _BYTES_AT_ONCE // (4 * self.images.nbytes))
-        for theta, share in zip(*(part.split(at_once) for part in self.nodes), strict=True):
-            columns, noise = self.policy.conditional(outer(self.images, len(theta)), theta)
+        for block in self.blocks:
+            yield from self._rows(block)
+
+    def _rows(self, block: _Block) -> Iterator[tuple[Tensor, Tensor]]:
+        images, targets, weights, variants = block
+        at_once = max(1, _BYTES_AT_ONCE // (4 * images.nbytes))
+        nodes, total = variants[self.variant], None
+        for theta, share in zip(*(part.split(at_once) for part in nodes), strict=True):
+            columns, noise = self.policy.conditional(outer(images, len(theta)), theta)
             share = share.to(columns)
-            term = torch.einsum("k,k...->...", share, columns)
-            self.mean = term if self.size == 0 else self.mean + term
-            self.size = columns[0, 0].numel()
+            mean = torch.einsum("k,k...->...", share, columns)
+            total = mean if total is None else total + mean
             if noise is not None:
                 flat = noise.flatten(2)
-                self.noise = self.noise + torch.einsum("k,n,knd->d", share, self.weights, flat)
-            rows = torch.cat([columns.flatten(2), self.targets.expand(len(theta), -1, -1)], 2)
-            yield rows.flatten(0, 1), torch.outer(share, self.weights).flatten()
+                self.noise = self.noise + torch.einsum("k,n,knd->d", share, weights, flat)
+            rows = torch.cat([columns.flatten(2), targets.expand(len(theta), -1, -1)], 2)
+            yield rows.flatten(0, 1), torch.outer(share, weights).flatten()
+        assert total is not None
+        self.means.append(total)

@@ -319,7 +319,7 @@ def _leaf(rule: QuadraticRule, shape: Shape) -> ExpectedOperator:
     operator = rule.operator
     if rule.expectation is not None:
         mean = rule.expectation()
-    elif isinstance(operator, Warp):
+    elif isinstance(operator, Warp) and not rule.differentiable:
         points, weights = rule.points[:, 0].numpy(), rule.weights.numpy()
         mean = combined_warp(operator, points, weights, shape)
     else:

@@ -111,7 +111,16 @@ class NodeFamily:
             points, weights = self.policy.atoms(self.shape)
         else:
             points, weights = independent([_nodes_1d(p, level) for p in self.parameters])
-        return JointNodes(torch.from_numpy(points), torch.from_numpy(weights), self.method)
+        theta = self._attached(torch.from_numpy(points))
+        return JointNodes(theta, torch.from_numpy(weights), self.method)
+
+    def _attached(self, theta: Tensor) -> Tensor:
+        """Nodes that move with the parameters of their laws, where these are tensors."""
+        if not any(parameter.law.differentiable for parameter in self.parameters):
+            return theta
+        columns = theta.split([parameter.width for parameter in self.parameters], 1)
+        pairs = zip(self.parameters, columns, strict=True)
+        return torch.cat([parameter.attach(own) for parameter, own in pairs], 1)
 
     def _sobol(self, log2: int) -> JointNodes:
         """Points of the parameters that are not enumerated, for each outcome of those that are."""
@@ -130,7 +139,8 @@ class NodeFamily:
         for replicate in range(REPLICATES):
             theta[replicate, ..., ~columns] = _scrambled(drawn, log2, [self.seed, replicate])
         weights = (shares / (REPLICATES * 2**log2))[None, :, None].expand(theta.shape[:-1])
-        return JointNodes(theta.flatten(0, 2), weights.flatten(), self.method, REPLICATES)
+        theta = self._attached(theta.flatten(0, 2))
+        return JointNodes(theta, weights.flatten(), self.method, REPLICATES)
 
     def _enumerated(self) -> list[bool]:
         """The finite laws with the fewest outcomes, as long as all combinations are few."""

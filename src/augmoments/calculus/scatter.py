@@ -47,7 +47,7 @@ class Scatter:
             weighted = weights[:, None] * gaps
             weight += float(weights.sum())
             first = first + weighted.sum(0)
-            second = second + gaps.T @ weighted
+            second.addmm_(gaps.T, weighted)
         if weight == 0:
             return cls(0.0, torch.zeros_like(centre), torch.zeros_like(second))
         return cls(weight, centre + first / weight, second - torch.outer(first, first) / weight)

@@ -167,12 +167,14 @@ class FactorState(State):
         The columns are rotated onto the leading eigenvectors of their Gram matrix, and each
         image keeps as many as it needs itself. At most ``tolerance`` of the trace is dropped;
         it counts in full against the Frobenius norm, as later steps may align what was dropped.
+        Of a gradient as much is lost as the root of that share, so then next to nothing is dropped.
         """
         flat = self.factor.flatten(2)
         columns, size = flat.shape[1:]
         if columns <= 1:
             return self
-        tolerance = max(self.tolerance, torch.finfo(flat.dtype).eps)
+        floor = torch.finfo(flat.dtype).eps
+        tolerance = floor if flat.requires_grad else max(self.tolerance, floor)
         with torch.no_grad():
             small = flat.mT @ flat if size < columns else flat @ flat.mT
             values, vectors = torch.linalg.eigh(small.double())

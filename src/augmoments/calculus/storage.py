@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from augmoments.augmentations.base import Augmentation
 from augmoments.errors import DataError, OutputError
 
 FORMAT = "augmoments.DatasetMoments/1"
+_ABOUT = "augmoments"
 
 
 def fingerprint(policy: Augmentation, seed: int, nodes: int) -> str:
@@ -38,8 +39,10 @@ def write(path: str | Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -
     partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
-        save_file(whole, partial, {"format": FORMAT, "facts": json.dumps(facts)})
-        with partial.open("rb+") as file:
+        content = save(whole, {_ABOUT: json.dumps({"format": FORMAT, **facts}, sort_keys=True)})
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
     except (OSError, SafetensorError) as error:
@@ -59,12 +62,11 @@ def read(path: str | Path, expected: str) -> tuple[dict[str, Tensor], dict[str, 
     """
     try:
         with safe_open(path, "pt") as file:
-            about = file.metadata() or {}
-            if about.get("format") != FORMAT:
+            facts = json.loads((file.metadata() or {}).get(_ABOUT, "{}"))
+            if facts.get("format") != FORMAT:
                 raise DataError(
-                    f"{path} is no {FORMAT} file; its format is {about.get('format')!r}."
+                    f"{path} is no {FORMAT} file; its format is {facts.get('format')!r}."
                 )
-            facts = json.loads(about["facts"])
             if facts["fingerprint"] != expected:
                 raise DataError(
                     f"{path} holds the moments of another policy, seed or number of nodes: load it "

@@ -205,6 +205,81 @@ def compare(
 
 
 @app.command()
+def fit(
+    images: Annotated[
+        str,
+        typer.Option(
+            "--images",
+            "-i",
+            metavar="SOURCE",
+            help="Labelled images: a folder, FILE.npz, a Zarr group, mnist:DIR, digits or lfw.",
+        ),
+    ],
+    policy: Annotated[str, typer.Option("--policy", "-p", metavar="FILE", help="YAML or JSON.")],
+    alpha: Annotated[
+        str,
+        typer.Option(
+            metavar="A[,A...]",
+            help="Strength of the penalty; of several, that of the best validation is taken.",
+        ),
+    ] = "1e-3",
+    validation: Annotated[
+        str | None, typer.Option(metavar="SOURCE", help="Images to measure the accuracy on.")
+    ] = None,
+    out: Annotated[
+        str, typer.Option("--out", "-o", metavar="DIR", help="Folder of what is written.")
+    ] = "augmoments-fit",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes of Dask. [default: this process alone]")
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Of a Dask scheduler, as in tcp://127.0.0.1:8786."),
+    ] = None,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR", help="Keeps finished partitions; the same command resumes from it."
+        ),
+    ] = None,
+    partition_size: Annotated[int, typer.Option(min=1, help="Images a partition.")] = 8192,
+    size: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Resize: central square of N x N.")
+    ] = None,
+    tol: Annotated[float, typer.Option(help="Relative error of the covariance.")] = 1e-3,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all randomness.")] = 0,
+    nodes: Annotated[
+        int, typer.Option(min=1, help="Evaluations an image, for steps that are not affine.")
+    ] = 256,
+    max_nodes: Annotated[int, typer.Option(min=16, help="Most nodes of an affine step.")] = 4096,
+    split: Annotated[str, typer.Option(help="Of mnist:DIR: train or test.")] = "train",
+    key: Annotated[str | None, typer.Option(help="Of arrays: the one of images.")] = None,
+    label_key: Annotated[str | None, typer.Option(help="Of arrays: the one of labels.")] = None,
+    validation_split: Annotated[str, typer.Option(help="As --split, of the validation.")] = "test",
+    validation_key: Annotated[str | None, typer.Option(help="As --key, of the validation.")] = None,
+    validation_label_key: Annotated[
+        str | None, typer.Option(help="As --label-key, of the validation.")
+    ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Stop at a file that cannot be read (3), and fail where the tolerance is not "
+            "reached (1).",
+        ),
+    ] = False,
+    json: Json = None,
+    quiet: Quiet = None,
+) -> None:
+    """A linear classifier from infinitely many augmented samples, in closed form, at any size."""
+    given = {**locals(), "json": bool(json), "quiet": bool(quiet)}
+    with reported():
+        from augmoments.cli.fit import run
+
+        run(given)
+
+
+@app.command()
 def doctor(json: Json = None) -> None:
     """Versions, cores, memory, optional packages, and a check against a known answer."""
     with reported():

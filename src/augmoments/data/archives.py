@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ from torch import Tensor
 from augmoments.checks import check_images, check_memory, did_you_mean
 from augmoments.data.dataset import Dataset, missing
 from augmoments.errors import DataError, InputError, InputTypeError
+
+Layout = Literal["NCHW", "NHWC", "NHW", "HWC"]
 
 _KEYS = {
     "images": "labels",
@@ -49,29 +52,31 @@ def npz(path: str | Path, key: str | None = None, label_key: str | None = None) 
     """
     path = Path(path)
     arrays = _read(path, key, label_key)
+    array, labels = arrays["images"], arrays.get("labels")
     try:
-        images = check_images(_to_tensor(arrays["images"], arrays.get("labels")))
+        layout = layout_of(array.shape, array.dtype, None if labels is None else labels.shape)
+        images = check_images(to_images(array, layout))
     except (InputError, InputTypeError) as error:
         raise DataError(f"{path}: {error}") from error
     classes = tuple(str(name) for name in np.ravel(arrays.get("classes", ())))
-    if "labels" not in arrays:
+    if labels is None:
         return Dataset(images, None, classes, path.name)
-    labels, classes = _to_labels(path, arrays["labels"], len(images), classes)
-    return Dataset(images, labels, classes, path.name)
+    indices, classes = to_labels(path, labels, len(images), classes)
+    return Dataset(images, indices, classes, path.name)
 
 
 def _read(path: Path, key: str | None, label_key: str | None) -> dict[str, np.ndarray]:
     """The arrays of images, labels and classes, as far as there are any, by these names."""
-    with _reading(path), zipfile.ZipFile(path) as archive:
+    with reading(path), zipfile.ZipFile(path) as archive:
         sizes = {
             entry.filename.removesuffix(".npy"): entry.file_size
             for entry in archive.infolist()
             if entry.filename.endswith(".npy")
         }
-    names = _choose(path, list(sizes), key, label_key)
+    names = choose(path, list(sizes), key, label_key)
     needed = 5 * sum(sizes[name] for name in names.values())
     check_memory(needed, f"{path}", "a file with fewer images")
-    with _reading(path), np.load(path, allow_pickle=False) as archive:
+    with reading(path), np.load(path, allow_pickle=False) as archive:
         arrays = {role: archive[name] for role, name in names.items()}
     for role, array in arrays.items():
         if not isinstance(array, np.ndarray):
@@ -80,7 +85,8 @@ def _read(path: Path, key: str | None, label_key: str | None) -> dict[str, np.nd
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def reading(path: Path) -> Iterator[None]:
+    """Whatever the readers stumble over inside is the file's fault."""
     try:
         yield
     except FileNotFoundError as error:
@@ -91,8 +97,12 @@ def _reading(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _choose(path: Path, names: list[str], key: str | None, label_key: str | None) -> dict[str, str]:
-    """Which array has which role."""
+def choose(path: Path, names: list[str], key: str | None, label_key: str | None) -> dict[str, str]:
+    """Which array has which role: images, labels, classes.
+
+    Raises:
+        DataError: None is called as images are, or the one that was asked for is not there.
+    """
     for asked in (key, label_key):
         if asked is not None and asked not in names:
             raise DataError(
@@ -111,40 +121,56 @@ def _choose(path: Path, names: list[str], key: str | None, label_key: str | None
     return {role: name for role, name in chosen.items() if name is not None}
 
 
-def _to_tensor(array: np.ndarray, labels: np.ndarray | None) -> Float[Tensor, "N C H W"]:
+def to_images(array: np.ndarray, layout: Layout) -> Float[Tensor, "N C H W"]:
     """Channels first, uint8 divided by 255."""
-    if array.dtype != np.uint8 and array.dtype.kind != "f":
-        raise InputError(
-            f"the images are {array.dtype}: save them as uint8, or as floats in [0, 1]."
-        )
-    array = _channels_first(array, None if labels is None else labels.shape[:1])
-    images = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
+    match layout:
+        case "NHWC":
+            first = array.transpose(0, 3, 1, 2)
+        case "NHW":
+            first = array[:, None]
+        case "HWC":
+            first = array.transpose(2, 0, 1)[None]
+        case "NCHW":
+            first = array
+    images = torch.from_numpy(np.ascontiguousarray(first, dtype=np.float32))
     return images.div_(255) if array.dtype == np.uint8 else images
 
 
-def _channels_first(array: np.ndarray, n: tuple[int, ...] | None) -> np.ndarray:
-    """The array as (N, C, H, W); ``n`` is the shape of the labels, if there are any."""
-    shape = array.shape
+def layout_of(
+    shape: tuple[int, ...], dtype: np.dtype[Any], labels: tuple[int, ...] | None
+) -> Layout:
+    """What the axes of an array of images are; ``labels`` is the shape of the labels, if any.
+
+    Raises:
+        InputError: No images have such a dtype or shape.
+    """
+    if dtype != np.uint8 and dtype.kind != "f":
+        raise InputError(f"the images are {dtype}: save them as uint8, or as floats in [0, 1].")
     channels = (1, 3, 4)
-    if array.ndim == 4 and shape[1] in channels:
-        return array
-    if array.ndim == 4 and shape[3] in channels:
-        return array.transpose(0, 3, 1, 2)
-    if array.ndim == 3 and shape[:1] == n:
-        return array[:, None]
-    if array.ndim == 3 and shape[2] in channels and shape[0] not in channels:
-        return array.transpose(2, 0, 1)[None]
-    if array.ndim == 3 and shape[2] not in channels and shape[0] not in (3, 4):
-        return array[:, None]
+    if len(shape) == 4 and shape[1] in channels:
+        return "NCHW"
+    if len(shape) == 4 and shape[3] in channels:
+        return "NHWC"
+    if len(shape) == 3 and labels is not None and shape[:1] == labels[:1]:
+        return "NHW"
+    if len(shape) == 3 and shape[2] in channels and shape[0] not in channels:
+        return "HWC"
+    if len(shape) == 3 and shape[2] not in channels and shape[0] not in (3, 4):
+        return "NHW"
     raise InputError(
         f"the images have the shape {shape}: save them as (N, C, H, W) or (N, H, W, C) with 1, 3 "
         "or 4 channels."
     )
 
 
-def _to_labels(
+def to_labels(
     path: Path, array: np.ndarray, n: int, classes: tuple[str, ...]
 ) -> tuple[Tensor, tuple[str, ...]]:
+    """Class indices ``(n,)`` and the classes' names, where there are any.
+
+    Raises:
+        DataError: The array is not labels of ``n`` images.
+    """
     if array.shape not in ((n,), (n, 1)):
         raise DataError(f"{path} has {n} images, but labels of shape {array.shape}.")
     array = array.ravel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections import Counter
@@ -28,9 +29,21 @@ _GRAY = ("1", "L", "LA", *_SIXTEEN_BITS)
 _COLOR = ("RGB", "RGBA", "RGBX", "P", "PA", "CMYK", "YCbCr")
 
 
-class _File(NamedTuple):
+class File(NamedTuple):
+    """A file and the index of its class."""
+
     path: Path
     label: int
+
+
+class Scan(NamedTuple):
+    """What a folder has, before any pixels are read."""
+
+    root: Path
+    files: tuple[File, ...]
+    classes: tuple[str, ...]
+    shape: tuple[int, int, int]
+    skipped: tuple[Skipped, ...]
 
 
 class _Header(NamedTuple):
@@ -59,42 +72,51 @@ def folder(
     Raises:
         DataError: There is no image, the images differ in size, or ``strict`` met a bad file.
     """
-    root = Path(path)
-    if size is not None:
-        check_size(size)
-    files, classes, skipped = _list_files(root)
-    headers: dict[_File, _Header] = {}
-    for file in files:
-        with _skipping(file.path, skipped):
-            headers[file] = _read_header(file.path)
-    if strict and skipped:
-        _refuse(skipped[0])
-    shape = _common_shape(root, headers, size, skipped)
-    images = torch.empty(len(headers), *shape)
-    labels = []
-    for done, file in enumerate(headers, start=1):
-        with _skipping(file.path, skipped):
-            images[len(labels)] = _read_pixels(file.path, size, channels=shape[0])
+    found = scan(path, size, strict)
+    count, shape = len(found.files), found.shape
+    check_memory(
+        4 * count * math.prod(shape), f"{found.root} with {count} images", "a smaller size"
+    )
+    images = torch.empty(count, *shape)
+    labels: list[int] = []
+    skipped = list(found.skipped)
+    for done, file in enumerate(found.files, start=1):
+        with skipping(file.path, skipped, strict):
+            images[len(labels)] = read_pixels(file.path, size, channels=shape[0])
             labels.append(file.label)
-        if strict and skipped:
-            _refuse(skipped[0])
         if progress is not None:
-            progress(done, len(headers))
+            progress(done, count)
     if not labels:
-        raise _nothing(root, skipped)
+        raise _nothing(found.root, skipped)
     return Dataset(
         images[: len(labels)],
-        torch.tensor(labels) if classes else None,
-        classes,
-        root.resolve().name,
+        torch.tensor(labels) if found.classes else None,
+        found.classes,
+        found.root.resolve().name,
         tuple(skipped),
     )
 
 
-def _list_files(root: Path) -> tuple[list[_File], tuple[str, ...], list[Skipped]]:
+def scan(path: str | Path, size: Size | None, strict: bool) -> Scan:
+    """The files of a folder and the shape that they get, from their headers alone."""
+    root = Path(path)
+    if size is not None:
+        check_size(size)
+    files, classes, skipped = _list_files(root)
+    if strict and skipped:
+        raise _refusal(skipped[0])
+    headers: dict[File, _Header] = {}
+    for file in files:
+        with skipping(file.path, skipped, strict):
+            headers[file] = _read_header(file.path)
+    shape = _common_shape(root, headers, size, skipped)
+    return Scan(root, tuple(headers), classes, shape, tuple(skipped))
+
+
+def _list_files(root: Path) -> tuple[list[File], tuple[str, ...], list[Skipped]]:
     """The files to read with their labels, the classes, and files that belong to no class."""
     if root.is_file():
-        return [_File(root, 0)], (), []
+        return [File(root, 0)], (), []
     if not root.is_dir():
         raise missing(root)
     entries = sorted(entry for entry in root.iterdir() if not entry.name.startswith("."))
@@ -102,8 +124,8 @@ def _list_files(root: Path) -> tuple[list[_File], tuple[str, ...], list[Skipped]
     found = {entry.name: list(_walk(entry)) for entry in entries if entry.is_dir()}
     classes = tuple(name for name, paths in found.items() if paths)
     if not classes:
-        return [_File(path, 0) for path in loose], (), []
-    files = [_File(path, label) for label, name in enumerate(classes) for path in found[name]]
+        return [File(path, 0) for path in loose], (), []
+    files = [File(path, label) for label, name in enumerate(classes) for path in found[name]]
     return files, classes, [Skipped(path, "lies beside the class folders") for path in loose]
 
 
@@ -114,7 +136,7 @@ def _walk(root: Path) -> Iterator[Path]:
 
 
 def _common_shape(
-    root: Path, headers: dict[_File, _Header], size: Size | None, skipped: Sequence[Skipped]
+    root: Path, headers: dict[File, _Header], size: Size | None, skipped: Sequence[Skipped]
 ) -> tuple[int, int, int]:
     """The (C, H, W) that all images get."""
     if not headers:
@@ -132,8 +154,6 @@ def _common_shape(
     else:
         height, width = (size, size) if isinstance(size, int) else size
     channels = 1 if all(header.gray for header in headers.values()) else 3
-    needed = 4 * len(headers) * channels * height * width
-    check_memory(needed, f"{root} with {len(headers)} images", "a smaller size")
     return channels, height, width
 
 
@@ -144,7 +164,8 @@ def _read_header(path: Path) -> _Header:
         return _Header((image.height, image.width), image.mode in _GRAY)
 
 
-def _read_pixels(path: Path, size: Size | None, channels: int) -> Float[Tensor, "C H W"]:
+def read_pixels(path: Path, size: Size | None, channels: int) -> Float[Tensor, "C H W"]:
+    """One image, gray or RGB as asked, of the size asked."""
     with Image.open(path) as image:
         if image.mode in _SIXTEEN_BITS:
             gray = np.asarray(image).astype(np.float32) / 65535
@@ -156,8 +177,9 @@ def _read_pixels(path: Path, size: Size | None, channels: int) -> Float[Tensor, 
 
 
 @contextmanager
-def _skipping(path: Path, skipped: list[Skipped]) -> Iterator[None]:
-    """Whatever a decoder stumbles over inside is the file's fault, and noted."""
+def skipping(path: Path, skipped: list[Skipped], strict: bool) -> Iterator[None]:
+    """Whatever a decoder stumbles over inside is the file's fault, and noted or refused."""
+    known = len(skipped)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -173,10 +195,12 @@ def _skipping(path: Path, skipped: list[Skipped]) -> Iterator[None]:
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         skipped.append(Skipped(path, f"cannot be decoded: {reason}"))
+    if strict and len(skipped) > known:
+        raise _refusal(skipped[-1])
 
 
-def _refuse(bad: Skipped) -> None:
-    raise DataError(f"{bad.path} {bad.reason}. Without strict it would be skipped.")
+def _refusal(bad: Skipped) -> DataError:
+    return DataError(f"{bad.path} {bad.reason}. Without strict it would be skipped.")
 
 
 def _nothing(root: Path, skipped: Sequence[Skipped]) -> DataError:

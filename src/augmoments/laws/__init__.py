@@ -10,12 +10,11 @@ from augmoments.laws.base import ContinuousLaw, Law, Nodes
 from augmoments.laws.continuous import (
     Beta,
     LogUniform,
-    Normal,
     Triangular,
-    TruncatedNormal,
     Uniform,
 )
 from augmoments.laws.discrete import Discrete, bernoulli
+from augmoments.laws.gaussian import Normal, TruncatedNormal
 
 LawLike = Law | float | Sequence[float]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import fields
-from typing import NamedTuple
+from dataclasses import fields, replace
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from augmoments.errors import InputTypeError, LawError
+from augmoments.laws.parameters import TensorParameters, check_number
 
 Array = NDArray[np.float64]
 
@@ -23,7 +24,7 @@ class Nodes(NamedTuple):
     weights: Array
 
 
-class Law(ABC):
+class Law(TensorParameters, ABC):
     """A probability law on the real line.
 
     A law is either a :class:`ContinuousLaw` or :class:`Discrete`; each subclass is final.
@@ -52,14 +53,26 @@ class Law(ABC):
         """Expectation ``E[theta]``."""
         return self.expect(1)
 
+    @abstractmethod
+    def scaled(self, about: float, factor: float) -> Law:
+        """The law of ``about + factor (theta - about)``, for a ``factor`` of at least 0."""
+
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        """Draw ``n`` independent values by inversion, shape ``(n,)``, float64 on the CPU."""
+        """Draw ``n`` independent values by inversion, shape ``(n,)``, float64 on the CPU.
+
+        They carry no gradient.
+        """
         uniform = torch.rand(n, generator=generator, dtype=torch.float64)
         return torch.from_numpy(self.ppf(uniform.numpy()))
 
 
 class ContinuousLaw(Law):
     """A law with a density that is analytic between its :attr:`knots`."""
+
+    _places: ClassVar[tuple[str, ...]] = ()
+    """The fields that move with the law as it is shifted and stretched, ..."""
+    _widths: ClassVar[tuple[str, ...]] = ()
+    """... and those that are only stretched; both empty if the family is not closed under it."""
 
     @abstractmethod
     def density(self, x: ArrayLike) -> Array:
@@ -89,6 +102,40 @@ class ContinuousLaw(Law):
     def cell_edges(self, n: int) -> Array:
         """Edges of ``n`` cells in which a midpoint rule spreads its error evenly."""
         return np.linspace(*self.support, n + 1)
+
+    def scaled(self, about: float, factor: float) -> Law:
+        if factor == 0:
+            from augmoments.laws.discrete import Discrete
+
+            return Discrete([about])
+        if not self._places:
+            from augmoments.laws.scaled import Stretched
+
+            return Stretched(self, about, factor)
+        moved = {
+            name: about + factor * (value - about)
+            for name in self._places
+            if (value := self._given(name)) is not None
+        }
+        wider = {name: factor * self._given(name) for name in self._widths}
+        return replace(self, **moved, **wider)  # type: ignore[type-var]
+
+    def mass_change(self, name: str, low: Array, high: Array) -> Array:
+        """How the probabilities of intervals change with the parameter ``name``."""
+        ends = np.stack([low, high])
+        inside = (ends > self.support[0]) & (ends < self.support[1])
+        points = np.clip(ends, *self.support)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            flux = np.where(inside, self.density(points) * self.velocity(name, points), 0.0)
+        return flux[0] - flux[1]
+
+    def attached_mass(self, low: Array, high: Array) -> Tensor:
+        """Probabilities of intervals ``(n,)``, which change with the parameters of the law."""
+        masses = torch.from_numpy(self.mass(low, high))
+        for name, tensor in self._tensors.items():
+            change = torch.from_numpy(self.mass_change(name, low, high))
+            masses = masses + change * (tensor - tensor.detach()).to(masses)
+        return masses
 
     def expect(self, degree: int) -> float:
         edges = self.knots
@@ -148,6 +195,7 @@ class ContinuousLaw(Law):
 def check_finite(law: str, **parameters: float) -> None:
     """Refuse parameters that are not finite numbers."""
     for name, value in parameters.items():
+        check_number(f"{law}: {name}", value)
         try:
             finite = bool(np.isfinite(value))
         except (TypeError, ValueError) as error:

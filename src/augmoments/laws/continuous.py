@@ -1,4 +1,7 @@
-"""The continuous laws that augmentations draw their parameters from."""
+"""The continuous laws that augmentations draw their parameters from.
+
+Their parameters are numbers, or scalar tensors: moments then carry their gradients.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,14 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from augmoments.errors import LawError
-from augmoments.laws.base import Array, ContinuousLaw, check_finite, check_order, check_positive
-
-_TAIL = 8.5  # standard deviations; the normal mass beyond is 2e-17
-_INV_SQRT_2PI = 1 / np.sqrt(2 * np.pi)
-
-
-def _phi(z: ArrayLike) -> Array:
-    return _INV_SQRT_2PI * np.exp(-0.5 * np.square(z))
+from augmoments.laws.base import (
+    Array,
+    ContinuousLaw,
+    Law,
+    check_order,
+    check_positive,
+)
+from augmoments.laws.parameters import Number, OptionalNumber
 
 
 @dataclass(frozen=True)
@@ -25,12 +28,19 @@ class Uniform(ContinuousLaw):
 
     >>> Uniform(-2, 2).expect(2)
     1.3333333333333333
+    >>> import torch
+    >>> width = torch.tensor(2.0, requires_grad=True)
+    >>> Uniform(-width, width).differentiable
+    True
     """
 
-    low: float
-    high: float
+    _places = ("low", "high")
+
+    low: Number
+    high: Number
 
     def __post_init__(self) -> None:
+        self._read_numbers()
         check_order("Uniform", self.low, self.high)
 
     @property
@@ -54,113 +64,9 @@ class Uniform(ContinuousLaw):
     def ppf(self, q: ArrayLike) -> Array:
         return self.low + (self.high - self.low) * np.asarray(q, dtype=float)
 
-
-class _Gaussian(ContinuousLaw):
-    """A normal density with location ``loc`` and scale ``std``, conditioned on its support."""
-
-    loc: float
-    std: float
-
-    @property
-    def _mass(self) -> float:
-        low, high = self._standardise(self.support)
-        if low > 0:
-            low, high = -high, -low
-        return float(special.ndtr(high) - special.ndtr(low))
-
-    def _standardise(self, x: ArrayLike) -> Array:
-        return (np.clip(x, *self.support) - self.loc) / self.std
-
-    @property
-    def knots(self) -> Array:
-        return _split(*self.support, self.std)
-
-    def cell_edges(self, n: int) -> Array:
-        # A density of nodes proportional to the cube root of the law's density is optimal.
-        low, high = self._standardise(self.support)
-        wide = np.sqrt(3.0)
-        q = np.linspace(special.ndtr(low / wide), special.ndtr(high / wide), n + 1)
-        edges = self.loc + self.std * wide * special.ndtri(q)
-        edges[0], edges[-1] = self.support
-        return edges
-
-    def density(self, x: ArrayLike) -> Array:
-        return _phi((np.asarray(x) - self.loc) / self.std) / (self.std * self._mass)
-
-    def cdf(self, x: ArrayLike) -> Array:
-        low, _ = self._standardise(self.support)
-        z = self._standardise(x)
-        if low > 0:
-            return (special.ndtr(-low) - special.ndtr(-z)) / self._mass
-        return (special.ndtr(z) - special.ndtr(low)) / self._mass
-
-    def partial_mean(self, x: ArrayLike) -> Array:
-        low = self._standardise(self.support[0])
-        z = self._standardise(x)
-        drop = -_phi(low) * np.expm1((low - z) * (low + z) / 2)  # phi(low) - phi(z)
-        return self.loc * self.cdf(x) + self.std * drop / self._mass
-
-    def ppf(self, q: ArrayLike) -> Array:
-        low, _ = self._standardise(self.support)
-        q = np.asarray(q, dtype=float)
-        if low > 0:
-            z = -special.ndtri(special.ndtr(-low) - q * self._mass)
-        else:
-            z = special.ndtri(special.ndtr(low) + q * self._mass)
-        return np.clip(self.loc + self.std * z, *self.support)
-
-
-@dataclass(frozen=True)
-class Normal(_Gaussian):
-    """Normal law with mean ``loc`` and standard deviation ``std``.
-
-    Its support ends 8.5 standard deviations from the mean, where a mass of 2e-17 is left.
-
-    >>> round(Normal(1, 2).expect(2), 10)
-    5.0
-    """
-
-    loc: float
-    std: float
-
-    def __post_init__(self) -> None:
-        check_finite("Normal", loc=self.loc)
-        check_positive("Normal", std=self.std)
-
-    @property
-    def support(self) -> tuple[float, float]:
-        return self.loc - _TAIL * self.std, self.loc + _TAIL * self.std
-
-
-@dataclass(frozen=True)
-class TruncatedNormal(_Gaussian):
-    """Normal law conditioned on ``[low, high]``; ``loc`` and ``std`` are those before.
-
-    >>> round(TruncatedNormal(0, 1, -1, 1).expect(2), 6)
-    0.291125
-    """
-
-    loc: float
-    std: float
-    low: float
-    high: float
-
-    def __post_init__(self) -> None:
-        check_finite("TruncatedNormal", loc=self.loc)
-        check_positive("TruncatedNormal", std=self.std)
-        check_order("TruncatedNormal", self.low, self.high)
-        nearest = min(max(self.loc, self.low), self.high)
-        if abs(nearest - self.loc) > _TAIL * self.std:
-            raise LawError(
-                f"TruncatedNormal: [{self.low}, {self.high}] lies more than {_TAIL} standard "
-                f"deviations from {self.loc}; no mass is left to condition on."
-            )
-
-    @property
-    def support(self) -> tuple[float, float]:
-        nearest = min(max(self.loc, self.low), self.high)
-        reach = float(np.hypot(_TAIL * self.std, nearest - self.loc))  # of a tail as of the whole
-        return max(self.low, self.loc - reach), min(self.high, self.loc + reach)
+    def velocity(self, name: str, x: Array) -> Array:
+        share = self.cdf(x)
+        return share if name == "high" else 1 - share
 
 
 @dataclass(frozen=True)
@@ -171,11 +77,14 @@ class Triangular(ContinuousLaw):
     0.1666666667
     """
 
-    low: float
-    high: float
-    mode: float | None = None
+    _places = ("low", "high", "mode")
+
+    low: Number
+    high: Number
+    mode: OptionalNumber = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
+        self._read_numbers()
         check_order("Triangular", self.low, self.high)
         if self.mode is not None and not self.low <= self.mode <= self.high:
             raise LawError(f"Triangular: mode {self.mode} is outside [{self.low}, {self.high}].")
@@ -239,6 +148,26 @@ class Triangular(ContinuousLaw):
         right = self.high - np.sqrt((1 - q) * width * (self.high - self.peak))
         return np.where(q * width < self.peak - self.low, left, right)
 
+    def velocity(self, name: str, x: Array) -> Array:
+        width, rise, fall = self.high - self.low, self.peak - self.low, self.high - self.peak
+        below, above = x - self.low, self.high - x
+        with np.errstate(divide="ignore", invalid="ignore"):
+            left = {
+                "low": 1 - below / 2 * (1 / width + 1 / np.float64(rise)),
+                "high": below / (2 * width),
+                "mode": below / (2 * np.float64(rise)),
+            }
+            right = {
+                "low": above / (2 * width),
+                "high": 1 - above / 2 * (1 / width + 1 / np.float64(fall)),
+                "mode": above / (2 * np.float64(fall)),
+            }
+        on_left = (x < self.peak) | (fall == 0)
+        found = np.where(on_left, left[name], right[name])
+        if self.mode is None:
+            found = found + np.where(on_left, left["mode"], right["mode"]) / 2
+        return found
+
 
 @dataclass(frozen=True)
 class LogUniform(ContinuousLaw):
@@ -248,12 +177,18 @@ class LogUniform(ContinuousLaw):
     1.082021
     """
 
-    low: float
-    high: float
+    low: Number
+    high: Number
 
     def __post_init__(self) -> None:
+        self._read_numbers()
         check_order("LogUniform", self.low, self.high)
         check_positive("LogUniform", low=self.low)
+
+    def scaled(self, about: float, factor: float) -> Law:
+        if about == 0 and factor > 0:
+            return LogUniform(factor * self._given("low"), factor * self._given("high"))
+        return super().scaled(about, factor)
 
     @property
     def _log_ratio(self) -> float:
@@ -290,21 +225,30 @@ class LogUniform(ContinuousLaw):
             self.low * np.exp(np.asarray(q, dtype=float) * self._log_ratio), *self.support
         )
 
+    def velocity(self, name: str, x: Array) -> Array:
+        share = self.cdf(x)
+        return share * x / self.high if name == "high" else (1 - share) * x / self.low
+
 
 @dataclass(frozen=True)
 class Beta(ContinuousLaw):
     """Beta law with shapes ``a`` and ``b``, stretched from [0, 1] to ``[low, high]``.
 
+    The shapes are numbers, not tensors that require a gradient.
+
     >>> Beta(2, 2).mean
     0.5
     """
 
+    _places = ("low", "high")
+
     a: float
     b: float
-    low: float = 0.0
-    high: float = 1.0
+    low: Number = 0.0  # type: ignore[assignment]
+    high: Number = 1.0  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
+        self._read_numbers()
         check_positive("Beta", a=self.a, b=self.b)
         check_order("Beta", self.low, self.high)
 
@@ -361,6 +305,8 @@ class Beta(ContinuousLaw):
     def ppf(self, q: ArrayLike) -> Array:
         return self.low + (self.high - self.low) * special.betaincinv(self.a, self.b, q)
 
-
-def _split(low: float, high: float, width: float) -> Array:
-    return np.linspace(low, high, max(1, int(np.ceil((high - low) / width))) + 1)
+    def velocity(self, name: str, x: Array) -> Array:
+        if name in ("a", "b"):
+            return super().velocity(name, x)
+        share = self._unit(x)
+        return share if name == "high" else 1 - share

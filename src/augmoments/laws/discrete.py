@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from torch import Tensor
 
 from augmoments.checks import check_probability
 from augmoments.errors import InputTypeError, LawError
-from augmoments.laws.base import Array, Law, Nodes
+from augmoments.laws.base import Array, Law, Nodes, check_number
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Discrete(Law):
     probabilities: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
+        for value in (*_entries(self.values), *_entries(self.probabilities)):
+            check_number("Discrete: a value or probability", value)
         try:
             values = tuple(float(v) for v in self.values)
         except (TypeError, ValueError) as error:
@@ -70,6 +73,12 @@ class Discrete(Law):
         points, weights = self.atoms
         return float(np.sum(weights * points**degree))
 
+    def scaled(self, about: float, factor: float) -> Discrete:
+        if factor == 0:
+            return Discrete([about])
+        values = [about + factor * (value - about) for value in self.values]
+        return Discrete(values, self.probabilities)
+
     def ppf(self, q: ArrayLike) -> Array:
         points, weights = self.atoms
         steps = np.cumsum(weights)
@@ -79,5 +88,12 @@ class Discrete(Law):
 
 def bernoulli(p: float) -> Discrete:
     """The law of a coin that shows 1 with probability ``p`` and 0 otherwise."""
+    check_number("The probability", p)
     p = check_probability(p)
     return Discrete([0.0, 1.0], [1 - p, p])
+
+
+def _entries(given: object) -> Iterable[object]:
+    if isinstance(given, Tensor):
+        return (given,)
+    return given if isinstance(given, Sequence) else ()

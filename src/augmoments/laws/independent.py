@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from math import inf, prod
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from augmoments.errors import LawError
 from augmoments.laws.base import Law
@@ -48,6 +50,14 @@ class Independent(JointLaw):
             columns.append(law.ppf(u[:, used] if random else np.full(len(u), 0.5)))
             used += random
         return np.column_stack(columns)
+
+    @property
+    def differentiable(self) -> bool:
+        return any(law.differentiable for law in self.laws)
+
+    def attach(self, points: Tensor) -> Tensor:
+        pairs = zip(self.laws, points.unbind(1), strict=True)
+        return torch.stack([law.attach(column) for law, column in pairs], 1)
 
     def atoms(self) -> JointAtoms:
         found = []

@@ -59,6 +59,15 @@ class JointLaw(ABC):
         """
         raise LawError(f"{self} has infinitely many outcomes.")
 
+    @property
+    def differentiable(self) -> bool:
+        """Whether gradients flow from :meth:`attach` to parameters of the law."""
+        return False
+
+    def attach(self, points: Tensor) -> Tensor:
+        """The same points ``(n, width)``, moving with the parameters of the law."""
+        return points
+
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """``n`` independent draws, shape ``(n, width)``, float64."""
         u = torch.rand(n, self.dimension, generator=generator, dtype=torch.float64)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from augmoments.operators.base import Shape
+from augmoments.operators.base import Neutral, Shape
 from augmoments.operators.crossings import Crossings
 from augmoments.operators.projective import Projective
 from augmoments.operators.warp import Array, Resampling, Rotation, Warp
@@ -32,6 +32,12 @@ class Affine(Projective):
     resampling: Resampling
     centre: tuple[float, float] | None = None
     margin: tuple[int, int] = field(default=(0, 0), kw_only=True)
+
+    @property
+    def neutral(self) -> tuple[Neutral, ...] | None:
+        if any(self.margin):
+            return None
+        return tuple(map(Neutral, (0.0, 0.0, 0.0, 1.0, 0.0, 0.0)))
 
     @property
     def parameter(self) -> str:
@@ -64,7 +70,11 @@ class Affine(Projective):
 
 def _each(function: Callable[[float], float], values: Tensor) -> Tensor:
     """A function of :mod:`math`, whose last bit may differ from PyTorch's, of every value."""
-    return torch.tensor([function(value) for value in values.tolist()], dtype=torch.float64)
+    found = torch.tensor([function(value) for value in values.tolist()], dtype=torch.float64)
+    if not values.requires_grad:
+        return found
+    smooth = getattr(torch, function.__name__)(values)
+    return found + (smooth - smooth.detach())
 
 
 @dataclass(frozen=True)
@@ -73,6 +83,10 @@ class Clockwise(Warp):
 
     resampling: Resampling
     centre: tuple[float, float] | None = None
+
+    @property
+    def neutral(self) -> tuple[Neutral, ...]:
+        return (Neutral(0.0),)
 
     @property
     def parameter(self) -> str:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from augmoments.operators.affine import Affine
-from augmoments.operators.base import Shape
+from augmoments.operators.base import Neutral, Shape
 from augmoments.operators.fused import multiply_add
 
 _COLUMNS = {"angle": 0, "shift along x": 1, "shift along y": 2}
@@ -27,6 +27,10 @@ class AffinePart(Affine):
     varies: Literal["angle", "shift along x", "shift along y", "shear along x", "shear along y"] = (
         "angle"
     )
+
+    @property
+    def neutral(self) -> tuple[Neutral, ...]:
+        return (Neutral(0.0),)
 
     @property
     def parameter(self) -> str:

@@ -18,6 +18,20 @@ Shape = tuple[int, int, int]
 Domain = Literal["space", "channels", "everything"]
 
 
+Kind = Literal["magnitude", "coin", "label"]
+
+
+class Neutral(NamedTuple):
+    """A parameter's value with which images stay as they are, and what the parameter is.
+
+    A *magnitude* is a number that does the less the nearer it is to the value; a *coin* is 1 where
+    something is done and 0 else; a *label* only names one of several ways.
+    """
+
+    value: float
+    kind: Kind = "magnitude"
+
+
 class Pieces(NamedTuple):
     """Edges between which an operator is a polynomial of ``degree`` in its parameter."""
 
@@ -34,6 +48,11 @@ class Operator(ABC):
     """Whether every output value reads one input value at most, and no two the same one."""
     mirrors: bool = False
     """Whether mirroring the input just mirrors the output, for every fixed parameter."""
+
+    @property
+    def smooth(self) -> bool:
+        """Whether the result is continuous in the parameters, so that it has a derivative."""
+        return True
 
     @property
     @abstractmethod
@@ -66,6 +85,11 @@ class Operator(ABC):
 
     def pieces(self, low: float, high: float) -> Pieces | None:
         """Where in ``[low, high]`` the operator is a polynomial in its only parameter."""
+        return None
+
+    @property
+    def neutral(self) -> tuple[Neutral, ...] | None:
+        """Parameters with which images in [0, 1] stay as they are; ``None`` if there are none."""
         return None
 
     def fill_like(self, images: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from augmoments.errors import InputError, PolicyError
-from augmoments.operators.base import Shape
+from augmoments.operators.base import Neutral, Shape
 from augmoments.operators.crop import read_pixels
 from augmoments.operators.interpolation import Taps
 from augmoments.operators.separable import Separable
@@ -30,6 +30,10 @@ class Blur(Separable):
             raise InputError(f"kernel_size must be odd and positive, got {self.kernel_size}.")
 
     @property
+    def neutral(self) -> tuple[Neutral, ...]:
+        return (Neutral(0.0),)
+
+    @property
     def parameter(self) -> str:
         return "sigma, pixels"
 
@@ -49,9 +53,12 @@ class Blur(Separable):
 
 
 def gaussian(sigma: Tensor, taps: int) -> Tensor:
-    """Kernels ``(B, taps)`` with standard deviations ``sigma`` ``(B,)``, each of sum 1."""
+    """Kernels ``(B, taps)`` with standard deviations ``sigma`` ``(B,)``, each of sum 1.
+
+    Below ``sigma`` = 0.02 all but the middle tap are 0 in float64.
+    """
     distance = torch.arange(taps, device=sigma.device) - taps // 2
-    return torch.softmax(-((distance / sigma[:, None]) ** 2) / 2, 1)
+    return torch.softmax(-((distance / sigma[:, None].clamp_min(1e-2)) ** 2) / 2, 1)
 
 
 def convolutions(kernels: Tensor, size: int) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from augmoments.errors import PolicyError
-from augmoments.operators.base import Operator, Pieces, Shape
+from augmoments.operators.base import Neutral, Operator, Pieces, Shape
 from augmoments.operators.flip import per_group
 
 GRAY = (0.2989, 0.587, 0.114)
@@ -39,6 +39,10 @@ class Blend(Operator):
 
     mirrors = True
     clamp: bool = False
+
+    @property
+    def neutral(self) -> tuple[Neutral, ...]:
+        return (Neutral(1.0),)
 
     @property
     def affine(self) -> bool:
@@ -118,6 +122,10 @@ class Grayscale(Operator):
 
     acts_on = "channels"
     mirrors = True
+
+    @property
+    def neutral(self) -> tuple[Neutral, ...]:
+        return (Neutral(0.0, "coin"),)
 
     @property
     def parameter(self) -> str:

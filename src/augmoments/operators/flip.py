@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from augmoments.operators.base import Operator
+from augmoments.operators.base import Neutral, Operator
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,10 @@ class Flip(Operator):
     acts_on = "space"
     mirrors = True
     monomial = True
+
+    @property
+    def neutral(self) -> tuple[Neutral, ...]:
+        return (Neutral(0.0, "coin"),)
 
     @property
     def parameter(self) -> str:

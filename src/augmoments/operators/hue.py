@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from augmoments.operators.base import Operator, Shape
+from augmoments.operators.base import Neutral, Operator, Shape
 from augmoments.operators.color import check_channels
 from augmoments.operators.flip import per_group
 
@@ -22,6 +22,10 @@ class Hue(Operator):
 
     acts_on = "channels"
     mirrors = True
+
+    @property
+    def neutral(self) -> tuple[Neutral, ...]:
+        return (Neutral(0.0),)
 
     @property
     def parameter(self) -> str:

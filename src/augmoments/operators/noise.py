@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from augmoments.errors import LawError
+from augmoments.operators.base import Neutral
 from augmoments.operators.flip import per_group
 from augmoments.operators.seeded import Noisy, seeded
 
@@ -51,6 +52,12 @@ class Noise(Noisy):
     def __post_init__(self) -> None:
         if self.sigma is not None and not (math.isfinite(self.sigma) and self.sigma >= 0):
             raise LawError(f"Noise: sigma must be finite and not negative, got {self.sigma!r}.")
+
+    @property
+    def neutral(self) -> tuple[Neutral, ...] | None:
+        if self.mean or self.sigma:
+            return None
+        return (Neutral(0.0, "label"), *((Neutral(0.0),) if self.sigma is None else ()))
 
     @property
     def parameter(self) -> str:

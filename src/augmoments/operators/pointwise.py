@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from augmoments.operators.base import Operator, Shape
+from augmoments.operators.base import Neutral, Operator, Shape
 from augmoments.operators.color import check_channels
 from augmoments.operators.flip import per_group
 
@@ -50,6 +50,10 @@ class Solarize(Operator):
         return "threshold"
 
     @property
+    def smooth(self) -> bool:
+        return False
+
+    @property
     def affine(self) -> bool:
         return False
 
@@ -67,6 +71,10 @@ class Posterize(Operator):
     @property
     def parameter(self) -> str:
         return "bits"
+
+    @property
+    def smooth(self) -> bool:
+        return False
 
     @property
     def affine(self) -> bool:
@@ -145,6 +153,10 @@ class Sharpness(Operator):
 
     acts_on = "space"
     mirrors = True
+
+    @property
+    def neutral(self) -> tuple[Neutral, ...]:
+        return (Neutral(1.0),)
 
     @property
     def parameter(self) -> str:

@@ -26,6 +26,10 @@ class Projective(Operator):
     """By how many pixels the output is wider than the input on either side, and higher."""
 
     @property
+    def smooth(self) -> bool:
+        return self.resampling.interpolation == "bilinear"
+
+    @property
     def affine(self) -> bool:
         return True
 

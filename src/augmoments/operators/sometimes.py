@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from augmoments.errors import PolicyError
-from augmoments.operators.base import Domain, Operator, Shape
+from augmoments.operators.base import Domain, Neutral, Operator, Shape
 from augmoments.operators.choose import choose
 
 
@@ -34,6 +34,10 @@ class Sometimes(Operator):
     def parameter(self) -> str:
         own = self.action.parameter
         return "applied" if self.fixed or own == "none" else f"applied, {own}"
+
+    @property
+    def neutral(self) -> tuple[Neutral, ...]:
+        return (Neutral(0.0, "coin"),)
 
     @property
     def affine(self) -> bool:

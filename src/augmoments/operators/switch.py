@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from augmoments.operators.base import Domain, Operator, Shape
+from augmoments.operators.base import Domain, Neutral, Operator, Shape
 from augmoments.operators.choose import Action, choose
 from augmoments.operators.flip import per_group
 
@@ -17,6 +17,10 @@ class Identity(Operator):
 
     acts_on = "channels"
     mirrors = True
+
+    @property
+    def neutral(self) -> tuple[Neutral, ...]:
+        return ()
 
     @property
     def parameter(self) -> str:
@@ -50,6 +54,11 @@ class Switch(Operator):
     @property
     def mirrors(self) -> bool:  # type: ignore[override]
         return all(action.mirrors for action in self.actions)
+
+    @property
+    def neutral(self) -> tuple[Neutral, ...] | None:
+        idle = [i for i, action in enumerate(self.actions) if isinstance(action, Identity)]
+        return (Neutral(idle[0], "label"), Neutral(0.0, "label")) if idle else None
 
     @property
     def parameter(self) -> str:
@@ -87,6 +96,11 @@ class Repeat(Operator):
         return self.action.mirrors
 
     @property
+    def neutral(self) -> tuple[Neutral, ...] | None:
+        own = self.action.neutral
+        return None if own is None else own * self.count
+
+    @property
     def parameter(self) -> str:
         return f"{self.count} times {self.action.parameter}"
 
@@ -121,6 +135,14 @@ class Blended(Operator):
     @property
     def mirrors(self) -> bool:  # type: ignore[override]
         return self.chain.mirrors
+
+    @property
+    def neutral(self) -> tuple[Neutral, ...] | None:
+        own = self.chain.neutral
+        if own is None:
+            return None
+        weights = Neutral(1.0, "label"), *(Neutral(0.0, "label"),) * self.count
+        return (*weights, *own * self.count)
 
     @property
     def parameter(self) -> str:

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from augmoments.errors import InputError, InputTypeError, PolicyError
-from augmoments.operators.base import Operator, Pieces, Shape
+from augmoments.operators.base import Neutral, Operator, Pieces, Shape
 from augmoments.operators.crossings import Crossings, Index, arc_crossings, monotone_crossings
 
 Interpolation = Literal["nearest", "bilinear"]
@@ -112,6 +112,10 @@ class Warp(Operator):
     resampling: Resampling
 
     @property
+    def smooth(self) -> bool:
+        return self.resampling.interpolation == "bilinear"
+
+    @property
     def affine(self) -> bool:
         return True
 
@@ -179,6 +183,10 @@ class Translation(Warp):
     resampling: Resampling
 
     @property
+    def neutral(self) -> tuple[Neutral, ...]:
+        return (Neutral(0.0),)
+
+    @property
     def parameter(self) -> str:
         return f"shift along {self.axis}, pixels"
 
@@ -205,6 +213,10 @@ class Shear(Warp):
 
     axis: Axis
     resampling: Resampling
+
+    @property
+    def neutral(self) -> tuple[Neutral, ...]:
+        return (Neutral(0.0),)
 
     @property
     def parameter(self) -> str:
@@ -236,6 +248,10 @@ class Zoom(Warp):
 
     axes: Literal["x", "y", "xy"]
     resampling: Resampling
+
+    @property
+    def neutral(self) -> tuple[Neutral, ...]:
+        return (Neutral(1.0),)
 
     @property
     def parameter(self) -> str:
@@ -276,6 +292,10 @@ class Rotation(Warp):
 
     resampling: Resampling
     centre: tuple[float, float] | None = None
+
+    @property
+    def neutral(self) -> tuple[Neutral, ...]:
+        return (Neutral(0.0),)
 
     @property
     def parameter(self) -> str:

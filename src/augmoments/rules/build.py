@@ -12,7 +12,8 @@ from scipy.linalg import eigh_tridiagonal
 from scipy.stats import qmc
 from torch import Tensor
 
-from augmoments.laws import ContinuousLaw, Discrete, Law, Nodes
+from augmoments.errors import PolicyError
+from augmoments.laws import ContinuousLaw, Discrete, Law, Nodes, Normal, Uniform
 from augmoments.laws.joint import JointLaw
 from augmoments.operators.base import Operator, Pieces, Shape
 from augmoments.operators.piecewise import SpatialMean, constant_pieces, expected_warp
@@ -48,6 +49,8 @@ def quadratic_rule(
         return _cached_expectation(operator, law, shape)
 
     exact_mean = expectation if isinstance(operator, Warp) else None
+    if law.differentiable:
+        return _differentiable(operator, law, shape, n)
     pieces = _in_sight(operator, operator.pieces(*law.support), shape)
     if pieces is None and isinstance(operator, Warp):
         steps = _cached_steps(operator, law, shape)
@@ -64,14 +67,59 @@ def quadratic_rule(
     return replace(rule, expectation=exact_mean)
 
 
+def _differentiable(operator: Operator, law: ContinuousLaw, shape: Shape, n: int) -> QuadraticRule:
+    """The rule of a law whose parameters carry gradients.
+
+    Quadrature points move with the law at fixed weights (see :meth:`Law.attach`); of an operator
+    that is piecewise constant the probabilities of the pieces change. Points are used where there
+    is an expansion, and the mean is that of the nodes, with their error.
+
+    Raises:
+        PolicyError: The operator jumps, at too many places.
+    """
+    pieces = _in_sight(operator, operator.pieces(*law.support), shape)
+    if pieces is None and isinstance(operator, Warp):
+        pieces = _cached_steps(operator, law.detached(), shape)
+    if pieces is not None and pieces.degree == 0:
+        low, high = pieces.edges[:-1], pieces.edges[1:]
+        masses = law.attached_mass(low, high)
+        kept = masses.detach() > 0
+        return QuadraticRule(operator, _column((low + high) / 2)[kept], masses[kept])
+    if not operator.smooth:
+        raise PolicyError(
+            f"{type(operator).__name__} of images of shape {shape} jumps at too many places of "
+            f'{law} to have a derivative: use interpolation="bilinear".'
+        )
+    if pieces is None:
+        nodes, route = law.cells(n), "cubature"
+    else:
+        nodes, route = _smooth_nodes(law, pieces), "gauss"
+    points = law.attach(_tensor(nodes.points))[:, None]
+    return QuadraticRule(operator, points, _tensor(nodes.weights), route=route)
+
+
+def _smooth_nodes(law: ContinuousLaw, pieces: Pieces) -> Nodes:
+    """Nodes at which a polynomial on each piece is integrated together with its velocity."""
+    if isinstance(law, Uniform | Normal):
+        return gauss_nodes(law, pieces, 2 * pieces.degree)
+    edges = np.union1d(_cells(law, pieces), law.knots)
+    points, weights = law.quadrature(edges[:-1], edges[1:], law.order(2 * pieces.degree + 4))
+    return Nodes(points.ravel(), weights.ravel())
+
+
 def _joint(operator: Operator, law: JointLaw, n: int) -> QuadraticRule:
     """One operator for each outcome if they are few, else ``n`` low-discrepancy points."""
     if law.count <= MOST_ATOMS:
         points, weights = law.atoms()
         return QuadraticRule(operator, _tensor(points), _tensor(weights))
+    if law.differentiable and not operator.smooth:
+        raise PolicyError(
+            f"{type(operator).__name__} jumps as its parameters move, so that it has no "
+            'derivative: where it reads the nearest pixel, use interpolation="bilinear".'
+        )
     power = max(0, n - 1).bit_length()
     u = qmc.Sobol(law.dimension, rng=np.random.default_rng(0)).random_base2(power)
-    points = _tensor(law.ppf(u))
+    points = law.attach(_tensor(law.ppf(u)))
     weights = torch.full((len(points),), 1 / len(points), dtype=torch.float64)
     return QuadraticRule(operator, points, weights, route="cubature")
 

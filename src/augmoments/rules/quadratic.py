@@ -58,6 +58,11 @@ class QuadraticRule:
         """Whether first and second moments are exact, to rounding."""
         return self.route != "cubature"
 
+    @property
+    def differentiable(self) -> bool:
+        """Whether points or weights carry gradients."""
+        return self.points.requires_grad or self.weights.requires_grad
+
     def __len__(self) -> int:
         return len(self.points)
 

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from augmoments.adapters import Policy, as_policy
 from augmoments.augmentations.base import Augmentation
+from augmoments.calculus.dense import DenseState
 from augmoments.calculus.expected_operator import average
 from augmoments.calculus.moments import moments
 from augmoments.calculus.nodes import QUANTILE, NodeFamily
-from augmoments.calculus.dense import DenseState
 from augmoments.calculus.state import FactorState, propagate
 from augmoments.operators.base import outer
 from augmoments.rules import leaves

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from augmoments.adapters.albumentations.affine_maps import AffineWarp, FittedRotation
@@ -19,6 +19,7 @@ from augmoments.adapters.unsupported import unsupported
 from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.compose import Compose
 from augmoments.augmentations.elementary import Elementary, Step
+from augmoments.errors import PolicyError
 from augmoments.laws import Discrete, Law
 from augmoments.laws.independent import Independent
 from augmoments.operators.base import Operator, Shape
@@ -76,6 +77,15 @@ class Shift:
             return truncated(self.low * side, self.high * side)
         return integers(int(self.low), int(self.high))
 
+    def scaled(self, strength: float) -> Shift:
+        """Shares are scaled; shifts by whole pixels have no strength, unless they are 0."""
+        if not self.share and (self.low, self.high) != (0, 0):
+            raise PolicyError(
+                "Shifts by whole pixels have no strength to scale: give translate_percent, or a "
+                "function strength -> policy."
+            )
+        return Shift(strength * self.low, strength * self.high, self.share)
+
 
 @dataclass(frozen=True)
 class ShiftStep(Elementary):
@@ -93,6 +103,9 @@ class ShiftStep(Elementary):
     @property
     def family(self) -> str:
         return self.owner
+
+    def _scaled(self, strength: float) -> Augmentation:
+        return replace(self, shift=self.shift.scaled(strength))
 
     def law_for(self, shape: Shape) -> Law:
         return self.shift.law(shape[2] if self.axis == "x" else shape[1])
@@ -120,6 +133,15 @@ class AffineStep(Elementary):
     @property
     def family(self) -> str:
         return self.owner
+
+    def _scaled(self, strength: float) -> Augmentation:
+        return replace(
+            self,
+            angle=self.angle.scaled(0.0, strength),
+            shifts=tuple(shift.scaled(strength) for shift in self.shifts),
+            shears=tuple(law.scaled(0.0, strength) for law in self.shears),
+            factors=tuple(law.scaled(1.0, strength) for law in self.factors),
+        )
 
     def law_for(self, shape: Shape) -> Independent:
         shifts = self.shifts[0].law(shape[2]), self.shifts[1].law(shape[1])

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from augmoments.adapters.albumentations.sampling import check_warped_channels
-from augmoments.operators.base import Shape
+from augmoments.operators.base import Neutral, Shape
 from augmoments.operators.projective import Projective
 from augmoments.operators.warp import Resampling
 
@@ -27,6 +27,10 @@ class AffineWarp(Projective):
 
     resampling: Resampling
     keep_ratio: bool = False
+
+    @property
+    def neutral(self) -> tuple[Neutral, ...]:
+        return tuple(map(Neutral, (0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0)))
 
     @property
     def parameter(self) -> str:
@@ -60,6 +64,10 @@ class FittedRotation(Projective):
     """
 
     resampling: Resampling
+
+    @property
+    def neutral(self) -> tuple[Neutral, ...]:
+        return (Neutral(0.0),)
 
     @property
     def parameter(self) -> str:

@@ -16,7 +16,7 @@ from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.elementary import Elementary
 from augmoments.errors import PolicyError
 from augmoments.laws.joint import JointLaw, Table
-from augmoments.operators.base import Operator, Shape
+from augmoments.operators.base import Neutral, Operator, Shape
 
 _MOST_SHUFFLED = 6
 
@@ -69,6 +69,10 @@ class Shift(Operator):
     channels: int | None = None
     acts_on = "channels"
     mirrors = True
+
+    @property
+    def neutral(self) -> tuple[Neutral, ...]:
+        return (Neutral(0.0),) * (self.channels or 1)
 
     @property
     def parameter(self) -> str:

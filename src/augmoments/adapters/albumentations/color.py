@@ -14,7 +14,7 @@ from augmoments.adapters.unsupported import unsupported
 from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.elementary import Step
 from augmoments.laws import Discrete
-from augmoments.operators.base import Operator, Shape
+from augmoments.operators.base import Neutral, Operator, Shape
 from augmoments.operators.choose import Action, choose
 from augmoments.operators.color import Blend, Brightness, Standardisation, check_channels
 from augmoments.operators.flip import per_group
@@ -76,6 +76,10 @@ class Jitter(Operator):
     mirrors = True
 
     @property
+    def neutral(self) -> tuple[Neutral, ...]:
+        return (Neutral(0.0, "label"), *map(Neutral, (1.0, 1.0, 1.0, 0.0)))
+
+    @property
     def parameter(self) -> str:
         return "order, factors of brightness, contrast and saturation, hue shift in turns"
 
@@ -111,6 +115,10 @@ class BrightnessContrast(Operator):
     mirrors = True
 
     @property
+    def neutral(self) -> tuple[Neutral, ...]:
+        return (Neutral(1.0), Neutral(0.0))
+
+    @property
     def parameter(self) -> str:
         return "contrast factor, brightness shift"
 
@@ -131,6 +139,10 @@ class SafeBrightnessContrast(Operator):
 
     acts_on = "channels"
     mirrors = True
+
+    @property
+    def neutral(self) -> tuple[Neutral, ...]:
+        return (Neutral(1.0), Neutral(0.0))
 
     @property
     def parameter(self) -> str:

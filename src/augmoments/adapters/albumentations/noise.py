@@ -16,7 +16,7 @@ from augmoments.augmentations.explanation import Row
 from augmoments.augmentations.parameters import Parameter
 from augmoments.laws import Law
 from augmoments.laws.joint import JointLaw, Seed
-from augmoments.operators.base import Shape
+from augmoments.operators.base import Neutral, Shape
 from augmoments.operators.flip import per_group
 from augmoments.operators.noise import Moments, rectified
 from augmoments.operators.seeded import Noisy, seeded
@@ -37,6 +37,10 @@ class Noise(Noisy):
     @property
     def parameter(self) -> str:
         return "standard deviation, mean, seed"
+
+    @property
+    def neutral(self) -> tuple[Neutral, ...]:
+        return Neutral(0.0), Neutral(0.0), Neutral(0.0, "label")
 
     @property
     def affine(self) -> bool:
@@ -86,6 +90,10 @@ class NoiseStep(Elementary):
     @property
     def law(self) -> JointLaw:
         return Seed()
+
+    def _scaled(self, strength: float) -> Augmentation:
+        sigma, mean = (law.scaled(0.0, strength) for law in (self.sigma, self.mean))
+        return replace(self, sigma=sigma, mean=mean)
 
     def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
         drawn = Parameter(self.sigma), Parameter(self.mean)

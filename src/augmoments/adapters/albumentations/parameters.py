@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import floor
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from augmoments.augmentations.elementary import Elementary
+from augmoments.augmentations.base import Augmentation
+from augmoments.augmentations.elementary import Elementary, scaled_drawing
 from augmoments.augmentations.parameters import Parameter
 from augmoments.laws import ContinuousLaw, Discrete, Law, Uniform
 from augmoments.laws.independent import Independent
@@ -68,6 +69,11 @@ class Halves(ContinuousLaw):
     def support(self) -> tuple[float, float]:
         return self.low, self.high
 
+    def scaled(self, about: float, factor: float) -> Law:
+        if about == 1 and factor > 0:
+            return Halves(1 + factor * (self.low - 1), 1 + factor * (self.high - 1))
+        return super().scaled(about, factor)
+
     def ppf(self, q: ArrayLike) -> Array:
         return np.interp(np.asarray(q, dtype=float), [0.0, 0.5, 1.0], [self.low, 1.0, self.high])
 
@@ -114,6 +120,11 @@ class Drawn(Elementary):
     @property
     def family(self) -> str:
         return self.owner
+
+    def _scaled(self, strength: float) -> Augmentation:
+        law = scaled_drawing(self.owner, self.action, Independent(self.laws), strength)
+        assert isinstance(law, Independent)
+        return replace(self, laws=law.laws)
 
     def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
         if self.affine or any(not isinstance(law, ContinuousLaw | Discrete) for law in self.laws):

@@ -13,7 +13,7 @@ from augmoments.adapters.unsupported import unsupported
 from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.elementary import Step
 from augmoments.errors import PolicyError
-from augmoments.operators.base import Operator, Shape
+from augmoments.operators.base import Neutral, Operator, Shape
 from augmoments.operators.color import check_channels
 from augmoments.operators.flip import per_group
 from augmoments.operators.pointwise import Invert, Solarize
@@ -93,6 +93,10 @@ class Power(Operator):
 
     acts_on = "channels"
     mirrors = True
+
+    @property
+    def neutral(self) -> tuple[Neutral, ...]:
+        return (Neutral(1.0),)
 
     @property
     def parameter(self) -> str:

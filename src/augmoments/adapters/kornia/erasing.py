@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from augmoments.adapters.kornia.laws import ends, number
 from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.erasing import Erasing, Value
+from augmoments.augmentations.scaling import scaled_probability
 from augmoments.laws.boxes import BoxLaw
 from augmoments.laws.erasing import kornia_erasing_law
 from augmoments.operators.base import Shape
@@ -29,6 +30,9 @@ class RandomErasing(Erasing):
     @property
     def erased(self) -> Value:
         return (self.value,)
+
+    def _scaled(self, strength: float) -> RandomErasing:
+        return replace(self, p=scaled_probability(self.p, strength))
 
     def law_for(self, shape: Shape) -> BoxLaw:
         return _box_law(shape[1], shape[2], self.p, self.scale, self.ratio)

@@ -32,6 +32,10 @@ class Share:
     def __call__(self, shape: Shape) -> Law:
         return scaled(self.law, shape[2] if self.axis == "x" else shape[1])
 
+    def scaled(self, strength: float) -> Share:
+        """The same with shares ``strength`` times as large."""
+        return Share(self.law.scaled(0.0, strength), self.axis)
+
 
 def resampling_of(module: Any) -> Resampling:
     """How a geometric module interpolates and what it reads outside the image."""

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from augmoments.adapters.kornia.steps import Drawing
 from augmoments.augmentations.base import Augmentation, width_of
-from augmoments.augmentations.choice import RandomChoice
-from augmoments.augmentations.compose import Compose, mixed
+from augmoments.augmentations.choice import RandomChoice, can_rest
+from augmoments.augmentations.compose import Compose, mixed, neutral_or_zero
 from augmoments.augmentations.explanation import Row
 from augmoments.augmentations.parameters import Parameter, independent
 from augmoments.errors import PolicyError
@@ -61,6 +61,16 @@ class RandomSequence(RandomChoice):
     ) -> RandomSequence:
         chains = [Compose([slots[i] for i in chain]) if chain else NOTHING for chain in sequences]
         return cls(chains, tuple(weights), slots, sequences)
+
+    def _neutral(self, shape: Shape) -> tuple[float, ...]:
+        super()._neutral(shape)
+        idle = next(i for i, branch in enumerate(self.branches) if can_rest(branch, shape))
+        own = [value for slot in self.slots for value in neutral_or_zero(slot, shape)]
+        return (float(idle), *own)
+
+    def _scaled(self, strength: float) -> Augmentation:
+        slots = tuple(slot.scaled(strength) for slot in self.slots)
+        return self._with(slots, self.sequences, self.weights)
 
     def surrogate(self) -> Augmentation:
         slots = tuple(slot.surrogate() for slot in self.slots)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, runtime_checkable
 
 from augmoments.adapters.unsupported import unsupported
 from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.compose import RandomApply
-from augmoments.augmentations.elementary import Elementary
+from augmoments.augmentations.elementary import Elementary, scaled_drawing
 from augmoments.errors import PolicyError
 from augmoments.laws import Law
 from augmoments.laws.joint import JointLaw
@@ -20,6 +20,17 @@ Drawn = Law | JointLaw | None
 Convert = Callable[[Any], Augmentation]
 Average = Callable[[Any, Any, Shape], OperatorMean]
 """From an operator, its law and the shape of images to the closed form of the mean."""
+
+
+@runtime_checkable
+class Scalable(Protocol):
+    """What is drawn for images of a shape, and may be drawn at another strength."""
+
+    def __call__(self, shape: Shape) -> Drawn: ...
+
+    def scaled(self, strength: float) -> Scalable:
+        """The same at another strength."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -46,6 +57,16 @@ class Drawing(Elementary):
     @property
     def family(self) -> str:
         return self.owner
+
+    def _scaled(self, strength: float) -> Augmentation:
+        draws = self.draws
+        if not callable(draws):
+            draws = scaled_drawing(self.owner, self.action, draws, strength)
+        elif isinstance(draws, Scalable):
+            draws = draws.scaled(strength)
+        else:
+            return super()._scaled(strength)
+        return replace(self, draws=draws)
 
     def expectation(self, shape: Shape) -> Callable[[], OperatorMean] | None:
         average = self.average

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from augmoments.errors import PolicyError
-from augmoments.operators.base import Domain, Operator, Pieces, Shape
+from augmoments.operators.base import Domain, Neutral, Operator, Pieces, Shape
 from augmoments.operators.choose import Action, choose
 from augmoments.operators.flip import per_group
 
@@ -38,6 +38,10 @@ class Tone(Operator):
     clamp: bool = True
     acts_on = "channels"
     mirrors = True
+
+    @property
+    def neutral(self) -> tuple[Neutral, ...]:
+        return (Neutral(1.0),)
 
     @property
     def affine(self) -> bool:
@@ -151,6 +155,10 @@ class Hue(Tone):
     """Shift the hue (HSV) by ``theta`` turns."""
 
     @property
+    def neutral(self) -> tuple[Neutral, ...]:
+        return (Neutral(0.0),)
+
+    @property
     def parameter(self) -> str:
         return "hue shift, turns"
 
@@ -194,6 +202,10 @@ class Shuffled(Operator):
     @property
     def acts_on(self) -> Domain:  # type: ignore[override]
         return "channels" if all(t.acts_on == "channels" for t in self.tones) else "everything"
+
+    @property
+    def neutral(self) -> tuple[Neutral, ...]:
+        return (Neutral(0.0, "label"), *(n for tone in self.tones for n in tone.neutral))
 
     @property
     def parameter(self) -> str:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from augmoments.adapters.kornia.tones import GRAY, check_colour, gray_level
 from augmoments.errors import PolicyError
-from augmoments.operators.base import Operator, Shape
+from augmoments.operators.base import Neutral, Operator, Shape
 from augmoments.operators.flip import per_group
 from augmoments.operators.pointwise import Sharpness
 
@@ -20,6 +20,10 @@ class Clamp(Operator):
 
     acts_on = "channels"
     mirrors = True
+
+    @property
+    def neutral(self) -> tuple[Neutral, ...]:
+        return ()
 
     @property
     def parameter(self) -> str:
@@ -71,6 +75,10 @@ class Gamma(Operator):
 
     acts_on = "channels"
     mirrors = True
+
+    @property
+    def neutral(self) -> tuple[Neutral, ...]:
+        return (Neutral(1.0), Neutral(1.0))
 
     @property
     def parameter(self) -> str:
@@ -237,6 +245,10 @@ class ColourShift(Operator):
 
     acts_on = "channels"
     mirrors = True
+
+    @property
+    def neutral(self) -> tuple[Neutral, ...]:
+        return (Neutral(0.0),) * 3
 
     @property
     def parameter(self) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from augmoments.operators.base import Shape
+from augmoments.operators.base import Neutral, Shape
 from augmoments.operators.projective import Projective
 from augmoments.operators.warp import Resampling
 
@@ -25,6 +25,11 @@ class Affine(Projective):
 
     resampling: Resampling
     isotropic: bool = False
+
+    @property
+    def neutral(self) -> tuple[Neutral, ...]:
+        factors = (1.0,) if self.isotropic else (1.0, 1.0)
+        return tuple(map(Neutral, (0.0, 0.0, 0.0, *factors, 0.0, 0.0)))
 
     @property
     def parameter(self) -> str:
@@ -62,6 +67,10 @@ class Perspective(Projective):
     resampling: Resampling
     scale: float
     centred: bool
+
+    @property
+    def neutral(self) -> tuple[Neutral, ...]:
+        return (Neutral(0.5 if self.centred else 0.0),) * 8
 
     @property
     def parameter(self) -> str:

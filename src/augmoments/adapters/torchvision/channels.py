@@ -10,7 +10,7 @@ from math import factorial
 import numpy as np
 from torch import Tensor
 
-from augmoments.augmentations.elementary import Elementary
+from augmoments.augmentations.elementary import Elementary, Fixed
 from augmoments.errors import PolicyError
 from augmoments.laws.joint import Table
 from augmoments.operators.base import Operator, Shape
@@ -87,7 +87,7 @@ class ChannelOrder(Operator):
 
 
 @dataclass(frozen=True)
-class Grayscale(Elementary):
+class Grayscale(Fixed):
     """Replace the image by its gray level, not random."""
 
     num_output_channels: int = 1
@@ -96,22 +96,14 @@ class Grayscale(Elementary):
     def operator(self) -> Operator:
         return GrayLevel(self.num_output_channels)
 
-    @property
-    def law(self) -> None:
-        return None
-
 
 @dataclass(frozen=True)
-class RGB(Elementary):
+class RGB(Fixed):
     """Give images of one channel three, not random."""
 
     @property
     def operator(self) -> Operator:
         return ThreeChannels()
-
-    @property
-    def law(self) -> None:
-        return None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from math import prod
 
 from torch import Tensor
 
-from augmoments.augmentations.elementary import Elementary
+from augmoments.augmentations.elementary import Fixed
 from augmoments.errors import PolicyError
 from augmoments.operators.base import Operator, Shape
 
@@ -41,7 +41,7 @@ class MatrixProduct(Operator):
 
 
 @dataclass(frozen=True, eq=False)
-class LinearTransformation(Elementary):
+class LinearTransformation(Fixed):
     """``(x - mean) M`` for the flattened image ``x``, not random."""
 
     matrix: Tensor
@@ -53,7 +53,3 @@ class LinearTransformation(Elementary):
     @property
     def operator(self) -> Operator:
         return MatrixProduct(self.matrix, self.mean)
-
-    @property
-    def law(self) -> None:
-        return None
