@@ -30,6 +30,9 @@ DOCUMENTS = [
     "docs/augmentations.md",
     "docs/libraries.md",
     "docs/extending.md",
+    "docs/linear.md",
+    "docs/strength.md",
+    "docs/training.md",
 ]
 KORNIA = (channels, color, containers, crops, erasing, geometry, intensity, policies)
 CLASSES = {

@@ -179,6 +179,15 @@ def test_classifier_is_ridge_to_one_hot_targets():
     np.testing.assert_array_equal(model.predict(images), outputs.argmax(1) + 5)
 
 
+def test_two_classes_have_one_margin():
+    images, _ = data(20)
+    labels = np.array(["no", "yes"])[np.arange(20) % 2]
+    model = am.AugmentedRidgeClassifier(am.RandomHorizontalFlip(), alpha=ALPHA).fit(images, labels)
+    margin = model.decision_function(images)
+    assert margin.shape == (20,)
+    np.testing.assert_array_equal(model.predict(images) == "yes", margin > 0)
+
+
 def test_estimators_are_scikit_learns():
     policy = am.RandomHorizontalFlip()
     model = am.AugmentedRidge(policy, alpha=0.5)

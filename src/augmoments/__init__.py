@@ -62,7 +62,11 @@ if TYPE_CHECKING:
         TruncatedNormal,
         Uniform,
     )
+    from augmoments.linear.logistic import AugmentedLogisticRegression
+    from augmoments.linear.projection import InvariantProjection
     from augmoments.linear.ridge import AugmentedRidge, AugmentedRidgeClassifier
+    from augmoments.linear.strength import StrengthCurve, strength_curve
+    from augmoments.linear.tuning import Tuned, tune
     from augmoments.losses.expectation import expectation
     from augmoments.losses.expected_loss import LossEstimate, expected_loss
     from augmoments.losses.outputs import OutputMoments, output_moments
@@ -70,6 +74,7 @@ if TYPE_CHECKING:
     from augmoments.models import load_model
     from augmoments.reporting import report
     from augmoments.sample_size import SampleSize, samples_needed
+    from augmoments.training import ExpectedLoss, ExplicitRegularizer, TangentProp
 
 _HOMES = {
     "adapters": ("as_policy",),
@@ -118,7 +123,11 @@ _HOMES = {
         "TruncatedNormal",
         "Uniform",
     ),
+    "linear.logistic": ("AugmentedLogisticRegression",),
+    "linear.projection": ("InvariantProjection",),
     "linear.ridge": ("AugmentedRidge", "AugmentedRidgeClassifier"),
+    "linear.strength": ("StrengthCurve", "strength_curve"),
+    "linear.tuning": ("Tuned", "tune"),
     "losses.expectation": ("expectation",),
     "losses.expected_loss": ("LossEstimate", "expected_loss"),
     "losses.outputs": ("OutputMoments", "output_moments"),
@@ -126,12 +135,14 @@ _HOMES = {
     "models": ("load_model",),
     "reporting": ("report",),
     "sample_size": ("SampleSize", "samples_needed"),
+    "training": ("ExpectedLoss", "ExplicitRegularizer", "TangentProp"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AugMix",
     "Augmentation",
+    "AugmentedLogisticRegression",
     "AugmentedRidge",
     "AugmentedRidgeClassifier",
     "AutoAugment",
@@ -144,8 +155,11 @@ __all__ = [
     "DatasetMoments",
     "Discrete",
     "ElasticTransform",
+    "ExpectedLoss",
+    "ExplicitRegularizer",
     "GaussianBlur",
     "GaussianNoise",
+    "InvariantProjection",
     "LogUniform",
     "LossEstimate",
     "MixUp",
@@ -179,10 +193,13 @@ __all__ = [
     "Resize",
     "SampleSize",
     "Sensitivity",
+    "StrengthCurve",
+    "TangentProp",
     "ToDtype",
     "Triangular",
     "TrivialAugmentWide",
     "TruncatedNormal",
+    "Tuned",
     "Uniform",
     "as_policy",
     "compare",
@@ -199,6 +216,8 @@ __all__ = [
     "report",
     "samples_needed",
     "sensitivity",
+    "strength_curve",
+    "tune",
 ]
 
 

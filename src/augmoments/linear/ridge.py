@@ -255,7 +255,13 @@ class AugmentedRidgeClassifier(ClassifierMixin, _Linear):
 
     def predict(self, images: Tensor | Array) -> Array:
         """The class with the largest output, ``(N,)``."""
-        return self.classes_[self.decision_function(images).argmax(1)]
+        outputs = super().decision_function(images)
+        return self.classes_[outputs.argmax(1)]
+
+    def decision_function(self, images: Tensor | Array) -> Array:
+        """Outputs ``(N, K)``; of two classes, how much larger that of the second is, ``(N,)``."""
+        outputs = super().decision_function(images)
+        return outputs[:, 1] - outputs[:, 0] if len(self.classes_) == 2 else outputs
 
     def _targets(self, y: Any, n: int) -> Array:
         labels = y.detach().cpu().numpy() if isinstance(y, Tensor) else np.asarray(y)
