@@ -18,6 +18,7 @@ import augmoments as am
 from augmoments.augmentations.base import Augmentation
 from augmoments.errors import InputError, InputTypeError, LawError, PolicyError
 from augmoments.laws import Law
+from augmoments.laws.scaled import rescaled_law
 from augmoments.linear.strength import strength_curve
 from augmoments.linear.tuning import Objective, tune
 from augmoments.linear.validation import Judged
@@ -299,7 +300,7 @@ def test_laws_of_tensors_are_equal_to_those_of_their_values() -> None:
 def test_scaled_laws_keep_their_gradients() -> None:
     for law in (U(-leaf(2.0), 2.0), am.LogUniform(leaf(0.5), 2.0), am.Normal(0.0, leaf(1.0))):
         for about in (0.0, 1.0):
-            assert law.scaled(about, 0.5).differentiable
+            assert rescaled_law(law, about, 0.5).differentiable
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from scipy import stats
 import augmoments as am
 from augmoments.errors import AugmomentsError, InputTypeError, LawError
 from augmoments.laws import ContinuousLaw, as_law, bernoulli
-from augmoments.laws.scaled import Stretched
+from augmoments.laws.scaled import Stretched, rescaled_law
 
 LAWS = [
     am.Uniform(-2, 3),
@@ -30,7 +30,7 @@ LAWS = [
     am.Triangular(0, 2, 2),
     am.LogUniform(0.5, 2),
     am.LogUniform(1e-3, 1e3),
-    am.LogUniform(0.4, 3.0).scaled(1.0, 0.6),
+    rescaled_law(am.LogUniform(0.4, 3.0), 1.0, 0.6),
     am.Beta(2, 2),
     am.Beta(1, 1, -1, 3),
     am.Beta(5, 1, 2, 4),

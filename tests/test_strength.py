@@ -17,7 +17,7 @@ from augmoments.augmentations.base import Augmentation
 from augmoments.calculus.dataset import DatasetMoments
 from augmoments.errors import InputError, InputTypeError, OutputError, PolicyError
 from augmoments.laws import ContinuousLaw, Discrete, Law
-from augmoments.laws.scaled import Stretched
+from augmoments.laws.scaled import Stretched, rescaled_law
 from augmoments.linear.strength import strength_curve
 from cases import CASES, Case, laws
 
@@ -120,14 +120,14 @@ def test_strength_one_is_the_same_law_and_zero_the_identity(case: Case) -> None:
 @pytest.mark.parametrize("law", laws(0.5, 1.8).values(), ids=laws(0.5, 1.8).keys())
 @pytest.mark.parametrize("about", [0.0, 1.0, 2.3])
 def test_scaled_laws_are_affine_images(law: Law, about: float) -> None:
-    found, u = law.scaled(about, 0.7), np.linspace(0.003, 0.997, 50)
+    found, u = rescaled_law(law, about, 0.7), np.linspace(0.003, 0.997, 50)
     np.testing.assert_allclose(found.ppf(u), about + 0.7 * (law.ppf(u) - about), rtol=1e-9)
     assert found.mean == pytest.approx(about + 0.7 * (law.mean - about), rel=1e-10)
-    assert law.scaled(about, 0.0) == Discrete([about])
+    assert rescaled_law(law, about, 0.0) == Discrete([about])
 
 
 def test_stretched_law_is_consistent() -> None:
-    law = am.LogUniform(0.4, 3.0).scaled(1.0, 0.6)
+    law = rescaled_law(am.LogUniform(0.4, 3.0), 1.0, 0.6)
     assert isinstance(law, Stretched)
     low, high = law.support
     x = np.linspace(low, high, 7)[1:-1]
@@ -137,8 +137,8 @@ def test_stretched_law_is_consistent() -> None:
         assert law.cdf(point) == pytest.approx(mass, rel=1e-9)
         assert law.partial_mean(point) == pytest.approx(first, rel=1e-9)
     np.testing.assert_allclose(law.cdf(law.ppf(x / 3)), x / 3, rtol=1e-12)
-    assert law.scaled(1.0, 0.5) == am.LogUniform(0.4, 3.0).scaled(1.0, 0.3)
-    assert isinstance(law.scaled(0.0, 0.5), ContinuousLaw)
+    assert rescaled_law(law, 1.0, 0.5) == rescaled_law(am.LogUniform(0.4, 3.0), 1.0, 0.3)
+    assert isinstance(rescaled_law(law, 0.0, 0.5), ContinuousLaw)
 
 
 def _same_law(first: Augmentation, second: Augmentation, shape: tuple[int, int, int]) -> None:
@@ -269,7 +269,7 @@ def test_curve_is_that_of_ridge_on_all_augmented_images(digits: Any) -> None:
     )
     onehot, rows = np.eye(10)[train[1]], held[0].flatten(1).double().numpy()
     for point in curve.points:
-        policy = am.RandomTranslation(*(law.scaled(0.0, point.strength) for _ in range(2)))
+        policy = am.RandomTranslation(*(rescaled_law(law, 0.0, point.strength) for _ in range(2)))
         theta, weights = policy.atoms((1, 8, 8))
         images = train[0].double()
         moved = policy.apply(images.expand(len(theta), *images.shape), torch.from_numpy(theta))

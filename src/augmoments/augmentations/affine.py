@@ -13,6 +13,7 @@ from augmoments.augmentations.sequence import Sequence
 from augmoments.errors import InputTypeError, LawError
 from augmoments.laws import ContinuousLaw, Discrete, Law, LawLike, as_law
 from augmoments.laws.independent import Independent
+from augmoments.laws.scaled import rescaled_law
 from augmoments.laws.shifts import torchvision_shift_law
 from augmoments.operators.affine import Affine, Clockwise
 from augmoments.operators.base import Operator, Shape
@@ -112,10 +113,12 @@ class RandomAffine(Sequence):
         shares = self.translate
         return replace(
             self,
-            degrees=angle.scaled(0.0, strength),
+            degrees=rescaled_law(angle, 0.0, strength),
             translate=None if shares is None else tuple(strength * share for share in shares),
-            scale=None if self.scale is None else factor.scaled(1.0, strength),
-            shear=None if self.shear is None else tuple(s.scaled(0.0, strength) for s in shears),
+            scale=None if self.scale is None else rescaled_law(factor, 1.0, strength),
+            shear=None
+            if self.shear is None
+            else tuple(rescaled_law(s, 0.0, strength) for s in shears),
         )
 
     @property

@@ -13,6 +13,7 @@ from augmoments.augmentations.crops import pair
 from augmoments.augmentations.elementary import Elementary, Step
 from augmoments.errors import LawError
 from augmoments.laws import ContinuousLaw, Law, LawLike, as_law
+from augmoments.laws.scaled import rescaled_law
 from augmoments.operators.averages import expected_blur
 from augmoments.operators.base import Shape
 from augmoments.operators.blur import Blur
@@ -67,7 +68,7 @@ class GaussianBlur(Elementary):
         return as_law(value, "sigma")
 
     def _scaled(self, strength: float) -> Augmentation:
-        law = self.law.scaled(0.0, strength)
+        law = rescaled_law(self.law, 0.0, strength)
         if strength == 0:
             return Step(self.operator, law, "GaussianBlur")
         return replace(self, sigma=law)

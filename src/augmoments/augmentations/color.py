@@ -20,6 +20,7 @@ from augmoments.augmentations.parameters import Parameter
 from augmoments.augmentations.scaling import scaled_probability
 from augmoments.errors import InputTypeError, LawError
 from augmoments.laws import Discrete, Law, LawLike, Uniform, as_law, bernoulli
+from augmoments.laws.scaled import rescaled_law
 from augmoments.operators.base import Operator, Shape
 from augmoments.operators.choose import Action, choose
 from augmoments.operators.color import (
@@ -118,12 +119,12 @@ class ColorJitter(Augmentation):
 
     def _scaled(self, strength: float) -> Augmentation:
         laws = {
-            name: law.scaled(1.0, strength)
+            name: rescaled_law(law, 1.0, strength)
             for name in _BLENDS
             if (law := _factor_law(getattr(self, name), name)) is not None
         }
         shift = _hue_law(self.hue)
-        hue = 0.0 if shift is None else shift.scaled(0.0, strength)
+        hue = 0.0 if shift is None else rescaled_law(shift, 0.0, strength)
         return replace(self, **laws, hue=hue)
 
     def rule(self, shape: Shape, n: int) -> Rule:

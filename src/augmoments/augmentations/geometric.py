@@ -13,6 +13,7 @@ from augmoments.augmentations.sequence import Sequence
 from augmoments.errors import LawError, PolicyError
 from augmoments.laws import Law, LawLike, as_law, bernoulli
 from augmoments.laws.joint import JointLaw
+from augmoments.laws.scaled import rescaled_law
 from augmoments.operators.base import Operator
 from augmoments.operators.flip import Flip
 from augmoments.operators.warp import Axis, Fill, Resampling, Rotation, Shear, Translation, Zoom
@@ -71,7 +72,7 @@ class RandomTranslation(Sequence):
         )
 
     def _scaled(self, strength: float) -> Augmentation:
-        laws = {axis: law.scaled(0.0, strength) for axis, law in _axis_laws(self)}
+        laws = {axis: rescaled_law(law, 0.0, strength) for axis, law in _axis_laws(self)}
         return replace(self, **laws)
 
 
@@ -123,7 +124,7 @@ class RandomShear(Sequence):
         )
 
     def _scaled(self, strength: float) -> Augmentation:
-        laws = {axis: law.scaled(0.0, strength) for axis, law in _axis_laws(self)}
+        laws = {axis: rescaled_law(law, 0.0, strength) for axis, law in _axis_laws(self)}
         return replace(self, **laws)
 
 
@@ -189,8 +190,8 @@ class RandomZoom(Sequence):
 
     def _scaled(self, strength: float) -> Augmentation:
         if self.factor is not None:
-            return replace(self, factor=as_law(self.factor, "factor").scaled(1.0, strength))
-        return replace(self, **{a: law.scaled(1.0, strength) for a, law in _axis_laws(self)})
+            return replace(self, factor=rescaled_law(as_law(self.factor, "factor"), 1.0, strength))
+        return replace(self, **{a: rescaled_law(law, 1.0, strength) for a, law in _axis_laws(self)})
 
 
 @dataclass(frozen=True)
@@ -248,7 +249,7 @@ class RandomRotation(Elementary):
         return as_law(self.degrees, "degrees")
 
     def _scaled(self, strength: float) -> Augmentation:
-        return replace(self, degrees=self.law.scaled(0.0, strength))
+        return replace(self, degrees=rescaled_law(self.law, 0.0, strength))
 
 
 class _RandomFlip(Elementary):

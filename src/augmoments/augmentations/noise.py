@@ -15,6 +15,7 @@ from augmoments.errors import LawError
 from augmoments.laws import ContinuousLaw, Discrete, Law, LawLike, as_law
 from augmoments.laws.base import check_number
 from augmoments.laws.joint import Seed
+from augmoments.laws.scaled import rescaled_law
 from augmoments.operators.base import Operator, Shape
 from augmoments.operators.noise import Noise
 from augmoments.rules import QuadraticRule, Rule
@@ -79,7 +80,7 @@ class GaussianNoise(Elementary):
 
     def _scaled(self, strength: float) -> Augmentation:
         return replace(
-            self, mean=strength * float(self.mean), sigma=self.strength.scaled(0.0, strength)
+            self, mean=strength * float(self.mean), sigma=rescaled_law(self.strength, 0.0, strength)
         )
 
     def jointly(self, shape: Shape) -> bool:

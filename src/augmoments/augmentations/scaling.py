@@ -9,6 +9,7 @@ from augmoments.errors import LawError, PolicyError
 from augmoments.laws import Discrete, Law, bernoulli
 from augmoments.laws.independent import Independent
 from augmoments.laws.joint import JointLaw
+from augmoments.laws.scaled import rescaled_law
 from augmoments.operators.base import Neutral, Operator
 
 
@@ -48,7 +49,7 @@ def scaled_law(
 def _scaled(law: Law, neutral: Neutral, strength: float) -> Law:
     match neutral.kind:
         case "magnitude":
-            return law.scaled(neutral.value, strength)
+            return rescaled_law(law, neutral.value, strength)
         case "coin":
             assert isinstance(law, Discrete)
             return bernoulli(scaled_probability(min(law.mean, 1.0), strength))

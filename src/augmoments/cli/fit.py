@@ -14,13 +14,14 @@ from typing import Any
 
 import typer
 
-from augmoments.calculus.ridge import RidgePath
+from augmoments.calculus.dataset.ridge import RidgePath
 from augmoments.cli.console import Stages, bars, messages, results, say
 from augmoments.cli.failures import Exit
 from augmoments.cli.fit_judge import Judge
 from augmoments.cli.fit_results import Fit, tables, write
 from augmoments.cluster.accumulate import PARTITION, accumulate_on
-from augmoments.cluster.pool import Pool, pool
+from augmoments.cluster.pool import Pool
+from augmoments.cluster.workers import pool
 from augmoments.config import load_policy
 from augmoments.data import Skipped, Stream, stream
 from augmoments.errors import ConfigError, OutputError

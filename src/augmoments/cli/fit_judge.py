@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from augmoments.augmentations.base import Augmentation
-from augmoments.calculus.ridge import RidgeSolution
+from augmoments.calculus.dataset.ridge import RidgeSolution
 from augmoments.cli.console import Stages
 from augmoments.cluster.pool import Pool
 from augmoments.cluster.scores import accuracies

@@ -16,9 +16,9 @@ from rich.text import Text
 from torch import nn
 
 from augmoments.augmentations.base import Augmentation
-from augmoments.calculus.augmented import AugmentedMoments
 from augmoments.calculus.dataset import DatasetMoments
-from augmoments.calculus.ridge import RidgeSolution
+from augmoments.calculus.dataset.augmented import AugmentedMoments
+from augmoments.calculus.dataset.ridge import RidgeSolution
 from augmoments.cli.fit_judge import Judge, Judged
 from augmoments.cluster.files import write_atomically
 from augmoments.config import policy_to_dict

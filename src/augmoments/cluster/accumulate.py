@@ -12,8 +12,9 @@ from augmoments.adapters import Policy, as_policy
 from augmoments.calculus.dataset import DatasetMoments
 from augmoments.cluster.checkpoint import Checkpoint
 from augmoments.cluster.partitions import Partial, accumulate_part, merge, ranges
-from augmoments.cluster.pool import Pool, pool
+from augmoments.cluster.pool import Pool
 from augmoments.cluster.reduction import Node, Reduction
+from augmoments.cluster.workers import pool
 from augmoments.data import Skipped, Stream
 from augmoments.data import stream as stream_of
 from augmoments.errors import DataError, InputError

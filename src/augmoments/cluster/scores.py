@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from augmoments.calculus.ridge import RidgeSolution
+from augmoments.calculus.dataset.ridge import RidgeSolution
 from augmoments.cluster.partitions import pieces, ranges
 from augmoments.cluster.pool import Pool
 from augmoments.data import Stream

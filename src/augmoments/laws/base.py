@@ -54,8 +54,13 @@ class Law(TensorParameters, ABC):
         return self.expect(1)
 
     @abstractmethod
-    def scaled(self, about: float, factor: float) -> Law:
-        """The law of ``about + factor (theta - about)``, for a ``factor`` of at least 0."""
+    def rescaled(self, about: float, factor: float) -> Law | None:
+        """The law of ``about + factor (theta - about)``, ``None`` if it is of another family.
+
+        Args:
+            about: The point that stays.
+            factor: Positive.
+        """
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """Draw ``n`` independent values by inversion, shape ``(n,)``, float64 on the CPU.
@@ -103,15 +108,9 @@ class ContinuousLaw(Law):
         """Edges of ``n`` cells in which a midpoint rule spreads its error evenly."""
         return np.linspace(*self.support, n + 1)
 
-    def scaled(self, about: float, factor: float) -> Law:
-        if factor == 0:
-            from augmoments.laws.discrete import Discrete
-
-            return Discrete([about])
+    def rescaled(self, about: float, factor: float) -> Law | None:
         if not self._places:
-            from augmoments.laws.scaled import Stretched
-
-            return Stretched(self, about, factor)
+            return None
         moved = {
             name: about + factor * (value - about)
             for name in self._places

@@ -15,7 +15,6 @@ from augmoments.errors import LawError
 from augmoments.laws.base import (
     Array,
     ContinuousLaw,
-    Law,
     check_order,
     check_positive,
 )
@@ -185,10 +184,10 @@ class LogUniform(ContinuousLaw):
         check_order("LogUniform", self.low, self.high)
         check_positive("LogUniform", low=self.low)
 
-    def scaled(self, about: float, factor: float) -> Law:
-        if about == 0 and factor > 0:
-            return LogUniform(factor * self._given("low"), factor * self._given("high"))
-        return super().scaled(about, factor)
+    def rescaled(self, about: float, factor: float) -> LogUniform | None:
+        if about != 0:
+            return None
+        return LogUniform(factor * self._given("low"), factor * self._given("high"))
 
     @property
     def _log_ratio(self) -> float:

@@ -73,9 +73,7 @@ class Discrete(Law):
         points, weights = self.atoms
         return float(np.sum(weights * points**degree))
 
-    def scaled(self, about: float, factor: float) -> Discrete:
-        if factor == 0:
-            return Discrete([about])
+    def rescaled(self, about: float, factor: float) -> Discrete:
         values = [about + factor * (value - about) for value in self.values]
         return Discrete(values, self.probabilities)
 

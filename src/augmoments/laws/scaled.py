@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from augmoments.laws.base import Array, ContinuousLaw, Law
+from augmoments.laws.discrete import Discrete
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,22 @@ class Stretched(ContinuousLaw):
     def attached_mass(self, low: Array, high: Array) -> Tensor:
         return self.law.attached_mass(self._to(low), self._to(high))
 
-    def scaled(self, about: float, factor: float) -> Law:
-        if about == self.about and factor > 0:
-            return self.law.scaled(about, self.factor * factor)
-        return super().scaled(about, factor)
+    def rescaled(self, about: float, factor: float) -> Law | None:
+        return rescaled_law(self.law, about, self.factor * factor) if about == self.about else None
+
+
+def rescaled_law(law: Law, about: float, factor: float) -> Law:
+    """The law of ``about + factor (theta - about)``, for a ``factor`` of at least 0.
+
+    Example:
+        >>> from augmoments.laws import Uniform
+        >>> rescaled_law(Uniform(0.8, 1.4), about=1.0, factor=0.5)
+        Uniform(low=0.9, high=1.2)
+    """
+    if factor == 0:
+        return Discrete([about])
+    found = law.rescaled(about, factor)
+    if found is not None:
+        return found
+    assert isinstance(law, ContinuousLaw)
+    return Stretched(law, about, factor)

@@ -1,4 +1,4 @@
-"""Linear models of infinitely augmented datasets, as scikit-learn estimators, and their policies."""
+"""Linear models of infinitely augmented datasets, and the strengths that suit them."""
 
 from augmoments.linear.logistic import AugmentedLogisticRegression
 from augmoments.linear.projection import InvariantProjection

@@ -22,9 +22,9 @@ import torch
 from torch import Tensor
 
 from augmoments.augmentations.base import Augmentation
-from augmoments.calculus.augmented import AugmentedMoments
+from augmoments.calculus.dataset.augmented import AugmentedMoments
+from augmoments.calculus.dataset.ridge import RidgePath
 from augmoments.calculus.moments import Moments, moments
-from augmoments.calculus.ridge import RidgePath
 from augmoments.errors import InputError
 
 _BYTES_AT_ONCE = 128 * 2**20

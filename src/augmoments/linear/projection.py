@@ -11,9 +11,9 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from augmoments.adapters import Policy
-from augmoments.calculus.augmented import AugmentedMoments
 from augmoments.calculus.dataset import DatasetMoments
-from augmoments.calculus.joint import JointMoments
+from augmoments.calculus.dataset.augmented import AugmentedMoments
+from augmoments.calculus.dataset.joint import JointMoments
 from augmoments.errors import InputError
 from augmoments.linear.inputs import as_images, as_rows, as_single_policy
 from augmoments.operators.base import Shape

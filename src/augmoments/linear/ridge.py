@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from augmoments.adapters import Policy
 from augmoments.calculus.dataset import DatasetMoments
-from augmoments.calculus.ridge import RidgePath, RidgeSolution
+from augmoments.calculus.dataset.ridge import RidgePath, RidgeSolution
 from augmoments.errors import InputError
 from augmoments.linear.inputs import (
     as_images,

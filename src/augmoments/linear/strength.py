@@ -15,8 +15,8 @@ from augmoments.adapters import Policy, as_policy
 from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.sequence import Chain
 from augmoments.calculus.dataset import DatasetMoments
-from augmoments.calculus.joint import JointMoments
-from augmoments.calculus.ridge import RidgePath
+from augmoments.calculus.dataset.joint import JointMoments
+from augmoments.calculus.dataset.ridge import RidgePath
 from augmoments.errors import InputError, InputTypeError, OutputError
 from augmoments.estimate import Method
 from augmoments.linear.validation import Judged

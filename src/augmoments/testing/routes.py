@@ -9,7 +9,7 @@ from torch import Tensor
 
 from augmoments.adapters import Policy, as_policy
 from augmoments.augmentations.base import Augmentation
-from augmoments.calculus.dense import DenseState
+from augmoments.calculus.dataset.dense import DenseState
 from augmoments.calculus.expected_operator import average
 from augmoments.calculus.moments import moments
 from augmoments.calculus.nodes import QUANTILE, NodeFamily

@@ -22,6 +22,7 @@ from augmoments.augmentations.elementary import Elementary, Step
 from augmoments.errors import PolicyError
 from augmoments.laws import Discrete, Law
 from augmoments.laws.independent import Independent
+from augmoments.laws.scaled import rescaled_law
 from augmoments.operators.base import Operator, Shape
 from augmoments.operators.warp import Axis, Resampling, Rotation, Shear, Translation, Zoom
 
@@ -137,10 +138,10 @@ class AffineStep(Elementary):
     def _scaled(self, strength: float) -> Augmentation:
         return replace(
             self,
-            angle=self.angle.scaled(0.0, strength),
+            angle=rescaled_law(self.angle, 0.0, strength),
             shifts=tuple(shift.scaled(strength) for shift in self.shifts),
-            shears=tuple(law.scaled(0.0, strength) for law in self.shears),
-            factors=tuple(law.scaled(1.0, strength) for law in self.factors),
+            shears=tuple(rescaled_law(law, 0.0, strength) for law in self.shears),
+            factors=tuple(rescaled_law(law, 1.0, strength) for law in self.factors),
         )
 
     def law_for(self, shape: Shape) -> Independent:

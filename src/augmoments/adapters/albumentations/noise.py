@@ -16,6 +16,7 @@ from augmoments.augmentations.explanation import Row
 from augmoments.augmentations.parameters import Parameter
 from augmoments.laws import Law
 from augmoments.laws.joint import JointLaw, Seed
+from augmoments.laws.scaled import rescaled_law
 from augmoments.operators.base import Neutral, Shape
 from augmoments.operators.flip import per_group
 from augmoments.operators.noise import Moments, rectified
@@ -92,7 +93,7 @@ class NoiseStep(Elementary):
         return Seed()
 
     def _scaled(self, strength: float) -> Augmentation:
-        sigma, mean = (law.scaled(0.0, strength) for law in (self.sigma, self.mean))
+        sigma, mean = (rescaled_law(law, 0.0, strength) for law in (self.sigma, self.mean))
         return replace(self, sigma=sigma, mean=mean)
 
     def parameters(self, shape: Shape) -> tuple[Parameter, ...]:

@@ -69,10 +69,10 @@ class Halves(ContinuousLaw):
     def support(self) -> tuple[float, float]:
         return self.low, self.high
 
-    def scaled(self, about: float, factor: float) -> Law:
-        if about == 1 and factor > 0:
-            return Halves(1 + factor * (self.low - 1), 1 + factor * (self.high - 1))
-        return super().scaled(about, factor)
+    def rescaled(self, about: float, factor: float) -> Halves | None:
+        if about != 1:
+            return None
+        return Halves(1 + factor * (self.low - 1), 1 + factor * (self.high - 1))
 
     def ppf(self, q: ArrayLike) -> Array:
         return np.interp(np.asarray(q, dtype=float), [0.0, 0.5, 1.0], [self.low, 1.0, self.high])

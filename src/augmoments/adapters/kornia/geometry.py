@@ -15,6 +15,7 @@ from augmoments.augmentations.compose import Compose
 from augmoments.laws import Discrete, Law, Uniform
 from augmoments.laws.independent import Independent
 from augmoments.laws.joint import JointLaw
+from augmoments.laws.scaled import rescaled_law
 from augmoments.operators.base import Operator, Shape
 from augmoments.operators.flip import Flip
 from augmoments.operators.warp import Axis, Resampling, Rotation, Shear, Translation, Zoom
@@ -34,7 +35,7 @@ class Share:
 
     def scaled(self, strength: float) -> Share:
         """The same with shares ``strength`` times as large."""
-        return Share(self.law.scaled(0.0, strength), self.axis)
+        return Share(rescaled_law(self.law, 0.0, strength), self.axis)
 
 
 def resampling_of(module: Any) -> Resampling:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from augmoments.augmentations.base import Augmentation
+from augmoments.calculus.dataset.scatter import Scatter
 from augmoments.calculus.nodes import REPLICATES, NodeFamily
-from augmoments.calculus.scatter import Scatter
 from augmoments.errors import InputError
 from augmoments.estimate import Method
 from augmoments.operators.base import Shape, outer

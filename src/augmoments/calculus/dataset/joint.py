@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from augmoments.augmentations.mixing import Mixing
-from augmoments.calculus.dense import DenseState, over_channels
+from augmoments.calculus.dataset.dense import DenseState, over_channels
 from augmoments.calculus.expected_operator import ExpectedOperator
 from augmoments.calculus.state import propagate
 from augmoments.operators.base import Shape

@@ -13,8 +13,8 @@ from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.mixing import Mixing
 from augmoments.augmentations.mixing_choice import as_mixing
 from augmoments.augmentations.sequence import Chain
+from augmoments.calculus.dataset.joint import JointMoments
 from augmoments.calculus.expected_operator import ExpectedOperator, average, has_exact_mean
-from augmoments.calculus.joint import JointMoments
 from augmoments.calculus.nodes import REPLICATES, NodeFamily
 from augmoments.calculus.plan import shapes_along, without_mirrors
 from augmoments.errors import PolicyError

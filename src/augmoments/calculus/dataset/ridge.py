@@ -9,8 +9,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from augmoments.calculus.augmented import AugmentedMoments
-from augmoments.calculus.joint import JointMoments
+from augmoments.calculus.dataset.augmented import AugmentedMoments
+from augmoments.calculus.dataset.joint import JointMoments
 from augmoments.errors import InputError
 
 _ROUNDING = 8 * torch.finfo(torch.float64).eps

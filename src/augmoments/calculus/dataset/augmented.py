@@ -9,9 +9,9 @@ from functools import cached_property, partial
 import torch
 from torch import Tensor
 
-from augmoments.calculus.dataset_head import Head
-from augmoments.calculus.dataset_plan import FIRST_NODES, DatasetPlan
-from augmoments.calculus.joint import JointMoments, pooled
+from augmoments.calculus.dataset.head import Head
+from augmoments.calculus.dataset.joint import JointMoments, pooled
+from augmoments.calculus.dataset.plan import FIRST_NODES, DatasetPlan
 from augmoments.calculus.nodes import QUANTILE, REPLICATES
 from augmoments.errors import PolicyError
 from augmoments.estimate import Method, weakest

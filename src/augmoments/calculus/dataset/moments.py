@@ -16,13 +16,13 @@ import torch
 from torch import Tensor
 
 from augmoments.adapters import Policy, as_policy
-from augmoments.calculus.augmented import AugmentedMoments, augmented_moments
-from augmoments.calculus.dataset_head import Head
-from augmoments.calculus.dataset_plan import DatasetPlan
-from augmoments.calculus.joint import JointMoments
-from augmoments.calculus.ridge import RidgePath, RidgeSolution
-from augmoments.calculus.scatter import Scatter
-from augmoments.calculus.storage import check_tensors, fingerprint, read, write
+from augmoments.calculus.dataset.augmented import AugmentedMoments, augmented_moments
+from augmoments.calculus.dataset.head import Head
+from augmoments.calculus.dataset.joint import JointMoments
+from augmoments.calculus.dataset.plan import DatasetPlan
+from augmoments.calculus.dataset.ridge import RidgePath, RidgeSolution
+from augmoments.calculus.dataset.scatter import Scatter
+from augmoments.calculus.dataset.storage import check_tensors, fingerprint, read, write
 from augmoments.checks import check_images, check_memory, check_targets
 from augmoments.errors import InputError, InputTypeError, PolicyError
 from augmoments.operators.base import Shape
