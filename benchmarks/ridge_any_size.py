@@ -18,8 +18,8 @@ import torch
 from torch.nn.functional import one_hot
 
 import augmoments as am
+from augmoments.calculus.dataset.ridge import RidgePath
 from augmoments.calculus.reference import reference_images
-from augmoments.calculus.ridge import RidgePath
 
 ALPHA = 1e-3
 COUNTS = (10_000, 20_000, 50_000)
