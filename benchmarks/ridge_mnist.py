@@ -10,13 +10,11 @@ integrated by Gauss-Legendre nodes, in NumPy.
 
 from __future__ import annotations
 
-import os
 import resource
-import sys
-from pathlib import Path
 
 import numpy as np
 import torch
+from _data import mnist_folder
 from _timing import paired
 from torch.nn.functional import one_hot
 
@@ -59,12 +57,7 @@ def reference(images: torch.Tensor, targets: torch.Tensor) -> np.ndarray:
 
 
 def main() -> None:
-    folder = Path(os.environ.get("AUGMOMENTS_DATA", "../shared/data")) / "mnist"
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else folder
-    if not folder.is_dir():
-        print(f"skipped: no MNIST in {folder}; name its folder or set AUGMOMENTS_DATA")
-        return
-    images, labels = am.data.mnist(folder)
+    images, labels = am.data.mnist(mnist_folder())
     targets = one_hot(labels, 10).double()
     policy = am.RandomTranslation(x=am.Uniform(-REACH, REACH), y=am.Uniform(-REACH, REACH))
     generator = torch.Generator().manual_seed(0)

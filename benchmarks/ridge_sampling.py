@@ -11,14 +11,12 @@ sampler, kornia in batches or augmoments itself.
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
+from _data import mnist_folder
 from _timing import paired
 from torch import Tensor
 from torch.nn.functional import one_hot
@@ -72,12 +70,7 @@ def distance(found: Tensor | np.ndarray, truth: Tensor) -> float:
 
 
 def main() -> None:
-    folder = Path(os.environ.get("AUGMOMENTS_DATA", "../shared/data")) / "mnist"
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else folder
-    if not folder.is_dir():
-        print(f"skipped: no MNIST in {folder}; name its folder or set AUGMOMENTS_DATA")
-        return
-    images, labels = am.data.mnist(folder)
+    images, labels = am.data.mnist(mnist_folder())
     targets = one_hot(labels, 10).double()
     truth = torch.from_numpy(fit(images, targets, 1e-5).coef_)
     start = time.perf_counter()

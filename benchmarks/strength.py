@@ -10,12 +10,11 @@ same solve. FIGURE, if given, shows accuracy against strength.
 
 from __future__ import annotations
 
-import os
 import sys
 import time
-from pathlib import Path
 
 import torch
+from _data import mnist_folder
 from matplotlib.figure import Figure
 from torch.nn.functional import one_hot
 
@@ -52,12 +51,7 @@ def draw(curves: dict[int, StrengthCurve], path: str) -> None:
 
 
 def main() -> None:
-    folder = Path(os.environ.get("AUGMOMENTS_DATA", "../shared/data")) / "mnist"
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else folder
-    if not folder.is_dir():
-        print(f"skipped: no MNIST in {folder}; name its folder or set AUGMOMENTS_DATA")
-        return
-    images, labels = am.data.mnist(folder)
+    images, labels = am.data.mnist(mnist_folder())
     held = images[-10_000:], labels[-10_000:]
     curves = {}
     for size in SIZES:

@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from rich.table import Table
 from rich.text import Text
-from torch import nn
 
 from augmoments.augmentations.base import Augmentation
 from augmoments.calculus.dataset import DatasetMoments
@@ -24,6 +23,7 @@ from augmoments.cluster.files import write_atomically
 from augmoments.config import policy_to_dict
 from augmoments.data import Skipped, Stream
 from augmoments.errors import PolicyError
+from augmoments.linear.module import linear_module
 from augmoments.reporting.environment import versions
 from augmoments.reporting.page import number, size
 
@@ -190,12 +190,7 @@ def _solution(alpha: float, judged: Judged) -> dict[str, Any]:
 def _program(solution: RidgeSolution, shape: tuple[int, int, int] | None) -> bytes:
     """The classifier as a ``torch.export`` program for any number of images."""
     assert shape is not None
-    classes, features = solution.coef.shape
-    linear = nn.Linear(features, classes)
-    with torch.no_grad():
-        linear.weight.copy_(solution.coef)
-        linear.bias.copy_(solution.intercept)
-    model = nn.Sequential(nn.Flatten(), linear).eval()
+    model = linear_module(solution.coef.cpu().numpy(), solution.intercept.cpu().numpy())
     dynamic = ({0: torch.export.Dim.AUTO},)
     program = torch.export.export(model, (torch.zeros(2, *shape),), dynamic_shapes=dynamic)
     buffer = io.BytesIO()

@@ -20,6 +20,7 @@ from augmoments.errors import InputError
 from augmoments.estimate import rounding
 from augmoments.linear.accuracy import accuracy
 from augmoments.linear.inputs import as_images, as_rows, as_single_policy, as_weights, encode_labels
+from augmoments.linear.module import linear_module
 from augmoments.linear.newton import Minimum, Newton
 from augmoments.linear.rows import AugmentedRows, allowed, node_levels
 from augmoments.linear.softmax import NodeCrossEntropy, SecondOrderCrossEntropy
@@ -220,9 +221,4 @@ class AugmentedLogisticRegression(ClassifierMixin, BaseEstimator):
     def to_module(self) -> nn.Module:
         """The fitted model for PyTorch, ``(N, C', H', W')`` to logits ``(N, K)``, float32."""
         check_is_fitted(self, "coef_")
-        outputs, features = self.coef_.shape
-        linear = nn.Linear(features, outputs)
-        with torch.no_grad():
-            linear.weight.copy_(torch.from_numpy(self.coef_))
-            linear.bias.copy_(torch.from_numpy(self.intercept_))
-        return nn.Sequential(nn.Flatten(), linear).eval()
+        return linear_module(self.coef_, self.intercept_)

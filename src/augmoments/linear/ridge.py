@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_is_fitted
@@ -26,6 +25,7 @@ from augmoments.linear.inputs import (
     encode_labels,
 )
 from augmoments.linear.leave_one_out import leave_one_out
+from augmoments.linear.module import linear_module
 
 Array = np.ndarray
 Alphas = float | Sequence[float]
@@ -116,12 +116,7 @@ class _Linear(BaseEstimator):
     def to_module(self) -> nn.Module:
         """The fitted model for PyTorch, ``(N, C', H', W')`` to ``(N, K)``, float32."""
         check_is_fitted(self, "coef_")
-        outputs, features = self.coef_.shape
-        linear = nn.Linear(features, outputs)
-        with torch.no_grad():
-            linear.weight.copy_(torch.from_numpy(self.coef_))
-            linear.bias.copy_(torch.from_numpy(self.intercept_))
-        return nn.Sequential(nn.Flatten(), linear).eval()
+        return linear_module(self.coef_, self.intercept_)
 
 
 class AugmentedRidge(RegressorMixin, _Linear):
