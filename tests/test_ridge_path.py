@@ -6,7 +6,7 @@ import torch
 from sklearn.linear_model import Ridge, RidgeCV
 
 import augmoments as am
-from augmoments.errors import InputError, PolicyError
+from augmoments.errors import InputError, InputTypeError, PolicyError
 
 ALPHAS = (1e-3, 1e-1, 3.0)
 SHIFT = am.RandomTranslation(x=(-1, 1), y=am.Discrete([-1, 0, 1]))
@@ -133,5 +133,7 @@ def test_bad_penalties_are_refused():
     for alpha in ([], [1e-3, -1.0], [1e-3, float("nan")]):
         with pytest.raises(InputError, match="alpha"):
             am.AugmentedRidge(SHIFT, alpha).fit(images, targets)
+    with pytest.raises(InputTypeError, match="alpha"):
+        am.AugmentedRidge(SHIFT, "large").fit(images, targets)
     with pytest.raises(InputError, match="at least two"):
         am.AugmentedRidge(SHIFT, ALPHAS).fit(images[:1], targets[:1])

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from augmoments.adapters import Policy
 from augmoments.calculus.dataset import DatasetMoments
 from augmoments.calculus.dataset.ridge import RidgePath, RidgeSolution
-from augmoments.errors import InputError
+from augmoments.errors import InputError, InputTypeError
 from augmoments.linear.inputs import (
     as_images,
     as_rows,
@@ -53,9 +53,7 @@ class _Linear(BaseEstimator):
     def _fit(
         self, images: Tensor, targets: Tensor, sample_weight: Any, validation: Validation | None
     ) -> Self:
-        alphas = tuple(float(a) for a in np.atleast_1d(np.asarray(self.alpha, dtype=float)))
-        if not alphas:
-            raise InputError("alpha is empty: give a number, or several to choose from.")
+        alphas = _alphas(self.alpha)
         weights = as_weights(sample_weight, len(images))
         data = DatasetMoments(self.policy, tol=self.tol, seed=self.seed, nodes=self.nodes)
         moments = data.update(images, targets, weights).moments()
@@ -117,6 +115,16 @@ class _Linear(BaseEstimator):
         """The fitted model for PyTorch, ``(N, C', H', W')`` to ``(N, K)``, float32."""
         check_is_fitted(self, "coef_")
         return linear_module(self.coef_, self.intercept_)
+
+
+def _alphas(alpha: Alphas) -> tuple[float, ...]:
+    try:
+        found = np.atleast_1d(np.asarray(alpha, dtype=float))
+    except (TypeError, ValueError) as error:
+        raise InputTypeError(f"alpha must be a number or several, got {alpha!r}.") from error
+    if found.ndim != 1 or not len(found):
+        raise InputError(f"alpha must be a number, or at least one in a list, got {alpha!r}.")
+    return tuple(found.tolist())
 
 
 class AugmentedRidge(RegressorMixin, _Linear):
