@@ -87,7 +87,7 @@ class TestReduction:
     def test_moments_are_the_same_to_the_last_bit(self, order):
         images, targets = images_and_targets(35)
         parts = [
-            accumulate_part(am.data.stream((x, y)), POLICY, {})
+            accumulate_part(am.data.stream((x, y)), 0, POLICY, {})
             for x, y in zip(images.split(5), targets.split(5), strict=True)
         ]
         sums = []
@@ -100,7 +100,7 @@ class TestReduction:
         assert torch.equal(sums[0].cross, sums[1].cross)
 
     def test_partitions_without_an_image(self):
-        part = accumulate_part(am.data.stream(torch.rand(3, 1, 4, 5)), POLICY, {})
+        part = accumulate_part(am.data.stream(torch.rand(3, 1, 4, 5)), 0, POLICY, {})
         empty = Partial(None, (am.data.Skipped(Path("a"), "is bad"),))
         assert merge(empty, empty).moments is None
         assert len(merge(empty, empty).skipped) == 2

@@ -240,6 +240,19 @@ def test_merging_is_associative(cuts, clamped, weighted):
         torch.testing.assert_close(other.cross, whole.cross, rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.parametrize("cut", [16, 21])
+def test_parts_that_know_their_place_add_up_to_the_whole(cut):
+    """Scrambled nodes belong to the places of the images in the dataset."""
+    images, targets = data(40)
+    policy = am.ColorJitter(brightness=0.8, contrast=0.5)
+    whole = accumulated(policy, images, targets, nodes=128).moments()
+    parts = accumulated(policy, images[:cut], targets[:cut], nodes=128)
+    rest = am.DatasetMoments(policy, nodes=128, first=cut).update(images[cut:], targets[cut:])
+    found = parts.merge(rest).moments()
+    assert whole.method == "quasi-monte-carlo"
+    torch.testing.assert_close(found.covariance, whole.covariance, rtol=1e-12, atol=1e-13)
+
+
 @pytest.mark.parametrize("policy", [FLIP, am.Compose([CLAMPED, FLIP])], ids=["affine", "clamped"])
 def test_saved_sums_are_loaded_bit_by_bit(policy, tmp_path):
     images, targets = data()

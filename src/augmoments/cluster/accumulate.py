@@ -138,7 +138,7 @@ def _reduce(
     if kept is not None:
         _restore(reduction, kept, skipped)
     missing = list(reduction.missing())
-    calls = ((leaf, (stream.part(*bounds[leaf]), *arguments)) for leaf in missing)
+    calls = ((n, (stream.part(*bounds[n]), bounds[n][0], *arguments)) for n in missing)
     done = len(bounds) - len(missing)
     if progress is not None:
         progress(done, len(bounds))

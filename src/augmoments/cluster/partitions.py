@@ -22,9 +22,18 @@ class Partial:
     skipped: tuple[Skipped, ...]
 
 
-def accumulate_part(part: Stream, policy: Augmentation, options: dict[str, Any]) -> Partial:
-    """Read a partition and add it up."""
-    moments = DatasetMoments(policy, **options)
+def accumulate_part(
+    part: Stream, first: int, policy: Augmentation, options: dict[str, Any]
+) -> Partial:
+    """Read a partition and add it up.
+
+    Args:
+        part: Its images.
+        first: Number of the first of them among all.
+        policy: The policy.
+        options: Those of :class:`~augmoments.DatasetMoments`.
+    """
+    moments = DatasetMoments(policy, first=first, **options)
     skipped: list[Skipped] = []
     for start, stop in pieces(part):
         batch = part.read(start, stop)

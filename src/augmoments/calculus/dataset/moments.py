@@ -47,6 +47,8 @@ class DatasetMoments:
         nodes: Evaluations of every image by the steps up to the last one that is not affine, at
             least 128; all outcomes if they are no more.
         max_nodes: Most nodes of an affine step.
+        first: Number of the first image among all, where these are spread over several
+            accumulators: scrambled nodes change from image to image.
 
     Example:
         >>> import torch, augmoments as am
@@ -67,6 +69,7 @@ class DatasetMoments:
         seed: int = 0,
         nodes: int = 256,
         max_nodes: int = 4096,
+        first: int = 0,
     ) -> None:
         if not 0 < tol < 1:
             raise InputError(f"tol must lie between 0 and 1, got {tol!r}.")
@@ -75,6 +78,7 @@ class DatasetMoments:
         self.seed = seed
         self.nodes = nodes
         self.max_nodes = max_nodes
+        self.first = first
         self.count = 0
         self.shape: Shape | None = None
         self._plan: DatasetPlan | None = None
@@ -156,7 +160,7 @@ class DatasetMoments:
             self._variants = [self._variants[0] + Scatter.of(rows, weights)]
         else:
             weights = images.new_ones(len(images)) if weights is None else weights
-            found, means = self._head.scatter(images, targets, weights, self.count)
+            found, means = self._head.scatter(images, targets, weights, self.first + self.count)
             self._variants = [a + b for a, b in zip(self._variants, found, strict=True)]
             self._means = means if self._means is None else self._means + means
         self.count += len(images)
