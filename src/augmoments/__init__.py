@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from augmoments import data
     from augmoments.adapters import as_policy
+    from augmoments.alignment import Sensitivity, sensitivity
     from augmoments.augmentations.affine import RandomAffine
     from augmoments.augmentations.augmix import AugMix
     from augmoments.augmentations.automatic import AutoAugment, RandAugment, TrivialAugmentWide
@@ -70,7 +71,6 @@ if TYPE_CHECKING:
     from augmoments.losses.expectation import expectation
     from augmoments.losses.expected_loss import LossEstimate, expected_loss
     from augmoments.losses.outputs import OutputMoments, output_moments
-    from augmoments.losses.sensitivity import Sensitivity, sensitivity
     from augmoments.models import load_model
     from augmoments.reporting import report
     from augmoments.sample_size import SampleSize, samples_needed
@@ -78,6 +78,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "adapters": ("as_policy",),
+    "alignment": ("Sensitivity", "sensitivity"),
     "augmentations.affine": ("RandomAffine",),
     "augmentations.augmix": ("AugMix",),
     "augmentations.automatic": ("AutoAugment", "RandAugment", "TrivialAugmentWide"),
@@ -131,7 +132,6 @@ _HOMES = {
     "losses.expectation": ("expectation",),
     "losses.expected_loss": ("LossEstimate", "expected_loss"),
     "losses.outputs": ("OutputMoments", "output_moments"),
-    "losses.sensitivity": ("Sensitivity", "sensitivity"),
     "models": ("load_model",),
     "reporting": ("report",),
     "sample_size": ("SampleSize", "samples_needed"),

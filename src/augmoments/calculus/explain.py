@@ -69,7 +69,7 @@ def explain(
     images, what = _images(shape_or_images, value_range)
     shape: Shape = tuple(images.shape[1:])  # type: ignore[assignment]
     policy.output_shape(shape)
-    steps = tuple(_flat(policy))
+    steps = steps_of(policy)
     found = shares(steps, images, tol, seed)
     rows = []
     for row in routes(steps, shape, seed):
@@ -92,8 +92,8 @@ def _images(given: Shape | Tensor, value_range: tuple[float, float] | None) -> t
     return images, f"{len(images)} {kind}{noun} of {size}{spectrum}"
 
 
-def _flat(policy: Augmentation) -> list[Augmentation]:
+def steps_of(policy: Augmentation) -> tuple[Augmentation, ...]:
     """The steps of compositions, also inside of each other."""
     if isinstance(policy, Compose | Chain):
-        return [inner for step in policy.steps for inner in _flat(step)]
-    return [policy]
+        return tuple(inner for step in policy.steps for inner in steps_of(step))
+    return (policy,)

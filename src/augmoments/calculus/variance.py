@@ -1,4 +1,4 @@
-"""The total variance of augmented images alone: no covariance, so little memory and few nodes."""
+"""Total variances alone: no covariance, so little memory and few nodes."""
 
 from __future__ import annotations
 
@@ -12,31 +12,53 @@ from torch import Tensor
 
 from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.sequence import Chain
+from augmoments.calculus.integrate import Indexed
 from augmoments.calculus.nodes import REPLICATES
 from augmoments.calculus.plan import shapes_along
 from augmoments.errors import PolicyError
 from augmoments.operators.base import Shape, outer
 
 _AT_ONCE = 2**23  # values of augmented images
+_IMAGES_AT_ONCE = 8192
 
 
 class Variance(NamedTuple):
-    r"""The mean variance of a value, :math:`\mathrm{tr} V / D`, over all images."""
+    r"""Variances of several quantities, each the mean over its values.
 
-    value: float
+    Of images there is one, :math:`\mathrm{tr} V / D` over all of them.
+    """
+
+    value: Tensor
+    """``(G,)``, float64."""
     single: Tensor
-    """What each replicate says by itself, ``(R,)``; they agree where all outcomes were met."""
+    """What each replicate says by itself, ``(R, G)``; they agree where all outcomes were met."""
 
 
 class Draws:
     """Scrambled Sobol points of all numbers of a policy, in replicates.
 
     Policies of some of the steps get the same numbers, so that their variances are off together.
+
+    Args:
+        steps: The policy.
+        images: ``(N, C, H, W)``.
+        seed: Seed of the scrambling.
+        log2: Two to the power of it are the points of a replicate.
+        fn: Maps augmented images and their places in the batch to ``(n, Q)``, whose ``N * Q``
+            variances are wanted; without it, it is the one of the images themselves.
     """
 
-    def __init__(self, steps: Sequence[Augmentation], images: Tensor, seed: int, log2: int) -> None:
+    def __init__(
+        self,
+        steps: Sequence[Augmentation],
+        images: Tensor,
+        seed: int,
+        log2: int,
+        fn: Indexed | None = None,
+    ) -> None:
         self.steps = steps
         self.images = images
+        self._fn = fn
         self.most = REPLICATES * 2**log2
         self._shape: Shape = tuple(images.shape[1:])  # type: ignore[assignment]
         self._widths = [
@@ -83,31 +105,43 @@ class Draws:
     ) -> Variance:
         """Sums of differences to one draw, so that nothing cancels."""
         at_once = max(1, _AT_ONCE // self.images.numel())
+        if self._fn is not None:
+            at_once = max(1, min(at_once, _IMAGES_AT_ONCE // len(self.images)))
         squares: list[Tensor] = []
         means: list[Tensor] = []
         centre: Tensor | None = None
         for block, shares in zip(theta.chunk(blocks), weights.chunk(blocks), strict=True):
             square, mean = torch.zeros(()), torch.zeros(())
             for some, share in zip(block.split(at_once), shares.split(at_once), strict=True):
-                moved = policy.apply(outer(self.images, len(some)), some)
-                centre = moved[0] if centre is None else centre
-                gaps, share = (moved - centre).flatten(1), blocks * share.to(moved)
-                square = square + share @ gaps.square().mean(1)
-                mean = mean + share @ gaps
+                values = self._values(policy, some)
+                centre = values[0] if centre is None else centre
+                gaps, share = values - centre, blocks * share.to(values)
+                square = square + share @ gaps.square().mean(2)
+                mean = mean + (share @ gaps.flatten(1)).reshape(gaps.shape[1:])
             squares.append(square.double())
             means.append(mean.double())
         return _combine(torch.stack(squares), torch.stack(means))
 
+    def _values(self, policy: Augmentation, theta: Tensor) -> Tensor:
+        """The values of G quantities at every draw, ``(k, G, P)``."""
+        moved = policy.apply(outer(self.images, len(theta)), theta)
+        if self._fn is None:
+            return moved.flatten(1)[:, None]
+        index = torch.arange(len(self.images), device=moved.device).repeat(len(theta))
+        values = self._fn(moved.flatten(0, 1), index)
+        return values.unflatten(0, (len(theta), -1)).flatten(1)[..., None]
+
 
 def _combine(squares: Tensor, means: Tensor) -> Variance:
-    """From mean squares ``(R,)`` and means ``(R, D)`` of replicates.
+    """From mean squares ``(R, G)`` and means ``(R, G, P)`` of replicates.
 
     Unbiased: of products of means, those of different replicates count.
     """
-    inner, blocks = means @ means.mT / means.shape[1], len(means)
+    blocks, _, size = means.shape
+    inner = torch.einsum("rgp,sgp->grs", means, means) / size
     if blocks == 1:
-        value = float((squares - inner[0]).clamp_min(0))
-        return Variance(value, torch.full((REPLICATES,), value, dtype=torch.float64))
-    between = (inner.sum() - inner.diagonal().sum()) / (blocks * (blocks - 1))
-    single = squares - 2 * inner.mean(1) + inner.mean()
-    return Variance(float((squares.mean() - between).clamp_min(0)), single)
+        value = (squares[0] - inner[:, 0, 0]).clamp_min(0)
+        return Variance(value, value.expand(REPLICATES, -1))
+    between = (inner.sum((1, 2)) - inner.diagonal(dim1=1, dim2=2).sum(1)) / (blocks * (blocks - 1))
+    single = squares - 2 * inner.mean(2).T + inner.mean((1, 2))
+    return Variance((squares.mean(0) - between).clamp_min(0), single)

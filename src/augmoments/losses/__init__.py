@@ -3,14 +3,11 @@
 from augmoments.losses.expectation import expectation
 from augmoments.losses.expected_loss import LossEstimate, expected_loss
 from augmoments.losses.outputs import OutputMoments, output_moments
-from augmoments.losses.sensitivity import Sensitivity, sensitivity
 
 __all__ = [
     "LossEstimate",
     "OutputMoments",
-    "Sensitivity",
     "expectation",
     "expected_loss",
     "output_moments",
-    "sensitivity",
 ]

@@ -8,10 +8,10 @@ from math import prod
 import torch
 from torch import Tensor
 
+from augmoments.alignment import Sensitivity, sensitivity
 from augmoments.calculus.moments import Moments
 from augmoments.losses.expected_loss import LossEstimate, expected_loss
 from augmoments.losses.loss import as_loss
-from augmoments.losses.sensitivity import Sensitivity, sensitivity
 from augmoments.reporting.request import Judge
 from augmoments.reporting.results import AlignmentResult, LossResult, numbers
 from augmoments.reporting.task import Task

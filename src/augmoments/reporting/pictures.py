@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from augmoments.alignment import Sensitivity
 from augmoments.calculus.covariance import Covariance
 from augmoments.calculus.moments import Moments
-from augmoments.losses.sensitivity import Sensitivity
 from augmoments.reporting.request import Subject
 from augmoments.reporting.results import Array, Picture, numbers
 from augmoments.reporting.task import Task
