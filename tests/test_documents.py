@@ -33,6 +33,9 @@ DOCUMENTS = [
     "docs/linear.md",
     "docs/strength.md",
     "docs/training.md",
+    "docs/samples.md",
+    "docs/tta.md",
+    "docs/sensitivity.md",
 ]
 KORNIA = (channels, color, containers, crops, erasing, geometry, intensity, policies)
 CLASSES = {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from augmoments import data
     from augmoments.adapters import as_policy
-    from augmoments.alignment import Sensitivity, sensitivity
+    from augmoments.alignment import AlignmentMonitor, Sensitivity, sensitivity
     from augmoments.augmentations.affine import RandomAffine
     from augmoments.augmentations.augmix import AugMix
     from augmoments.augmentations.automatic import AutoAugment, RandAugment, TrivialAugmentWide
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         RandomPosterize,
         RandomSolarize,
     )
+    from augmoments.averaging import AveragedPrediction, tta
     from augmoments.calculus.dataset import DatasetMoments
     from augmoments.calculus.expected_operator import expected_operator
     from augmoments.calculus.moments import Moments, moments
@@ -73,12 +74,12 @@ if TYPE_CHECKING:
     from augmoments.losses.outputs import OutputMoments, output_moments
     from augmoments.models import load_model
     from augmoments.reporting import report
-    from augmoments.sample_size import SampleSize, samples_needed
+    from augmoments.sample_size import SampleSize, Views, samples_needed
     from augmoments.training import ExpectedLoss, ExplicitRegularizer, TangentProp
 
 _HOMES = {
     "adapters": ("as_policy",),
-    "alignment": ("Sensitivity", "sensitivity"),
+    "alignment": ("AlignmentMonitor", "Sensitivity", "sensitivity"),
     "augmentations.affine": ("RandomAffine",),
     "augmentations.augmix": ("AugMix",),
     "augmentations.automatic": ("AutoAugment", "RandAugment", "TrivialAugmentWide"),
@@ -110,6 +111,7 @@ _HOMES = {
         "RandomPosterize",
         "RandomSolarize",
     ),
+    "averaging": ("AveragedPrediction", "tta"),
     "calculus.dataset": ("DatasetMoments",),
     "calculus.expected_operator": ("expected_operator",),
     "calculus.moments": ("Moments", "moments"),
@@ -134,18 +136,20 @@ _HOMES = {
     "losses.outputs": ("OutputMoments", "output_moments"),
     "models": ("load_model",),
     "reporting": ("report",),
-    "sample_size": ("SampleSize", "samples_needed"),
+    "sample_size": ("SampleSize", "Views", "samples_needed"),
     "training": ("ExpectedLoss", "ExplicitRegularizer", "TangentProp"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AlignmentMonitor",
     "AugMix",
     "Augmentation",
     "AugmentedLogisticRegression",
     "AugmentedRidge",
     "AugmentedRidgeClassifier",
     "AutoAugment",
+    "AveragedPrediction",
     "Beta",
     "CenterCrop",
     "ColorJitter",
@@ -201,6 +205,7 @@ __all__ = [
     "TruncatedNormal",
     "Tuned",
     "Uniform",
+    "Views",
     "as_policy",
     "compare",
     "data",
@@ -217,6 +222,7 @@ __all__ = [
     "samples_needed",
     "sensitivity",
     "strength_curve",
+    "tta",
     "tune",
 ]
 

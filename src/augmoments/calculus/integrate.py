@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,6 +18,18 @@ from augmoments.operators.base import Shape, outer
 
 Indexed = Callable[[Tensor, Tensor], Tensor]
 Progress = Callable[[int, int], None]
+
+
+class NodeValues(NamedTuple):
+    """The values of a function of all images at some nodes of one replicate."""
+
+    replicate: int
+    weights: Tensor
+    """``(k,)``; those of a replicate sum to 1."""
+    values: Tensor
+    """``(k, N, ...)``."""
+
+
 _IMAGES_AT_ONCE = 8192
 _BYTES_AT_ONCE = 256 * 2**20
 
@@ -65,7 +78,7 @@ def _refine(
     """Raise the level for those images whose error is not yet small enough."""
     result: Estimate | None = None
     active = torch.arange(len(index))
-    level, first = 0, _first_level(family)
+    level, first = 0, first_level(family)
     while True:
         nodes = family.nodes(level)
         found = _sum(fn, images[index[active]], index[active], policy, nodes)
@@ -84,7 +97,7 @@ def _refine(
         level += 1
 
 
-def _first_level(family: NodeFamily) -> int:
+def first_level(family: NodeFamily) -> int:
     """The level from which on errors can be told.
 
     Replicates know theirs. Between pieces where the action is a polynomial one change tells it;
@@ -113,22 +126,15 @@ def _sum(
     Sums are taken of differences to the first value, replicate by replicate, so that nothing is
     kept of the single values.
     """
-    at_once = min(_IMAGES_AT_ONCE, max(1, _BYTES_AT_ONCE // (8 * images[0].nbytes)))
     blocks = nodes.replicates
     centre: Tensor | None = None
-    sums: list[list[Tensor]] = [[], []]
-    for theta, weights in zip(nodes.theta.chunk(blocks), nodes.weights.chunk(blocks), strict=True):
-        totals = [torch.zeros(()), torch.zeros(())]
-        pieces = max(1, at_once // len(images))
-        for part, share in zip(theta.split(pieces), weights.split(pieces), strict=True):
-            values = _values(fn, images, index, policy, part)
-            centre = values[0].detach() if centre is None else centre
-            gaps = values - centre
-            for power in (0, 1):
-                term = torch.einsum("k,k...->...", blocks * share.to(gaps), gaps ** (power + 1))
-                totals[power] = term + totals[power].to(term)
-        for total, collected in zip(totals, sums, strict=True):
-            collected.append(total)
+    sums: list[list[Tensor]] = [[torch.zeros(())] * blocks for _ in (1, 2)]
+    for block, weights, values in node_values(fn, images, index, policy, nodes):
+        centre = values[0].detach() if centre is None else centre
+        gaps = values - centre
+        for power, totals in enumerate(sums, start=1):
+            term = torch.einsum("k,k...->...", weights.to(gaps), gaps**power)
+            totals[block] = term + totals[block].to(term)
     assert centre is not None
     first, second = torch.stack(sums[0]), torch.stack(sums[1])
     shift = first.mean(0)
@@ -144,6 +150,33 @@ def _sum(
         error = QUANTILE * ((first - shift).square().sum(0) / pairs).sqrt()
         variance_error = QUANTILE * ((squares - squares.mean(0)).square().sum(0) / pairs).sqrt()
     return Estimate(value, variance, error, variance_error, nodes.method, len(nodes))
+
+
+def node_values(
+    fn: Indexed,
+    images: Tensor,
+    index: Tensor,
+    policy: Augmentation,
+    nodes: JointNodes,
+    most: int = _IMAGES_AT_ONCE,
+) -> Iterator[NodeValues]:
+    """The values of ``fn`` at all nodes, replicate by replicate, a bounded number at a time.
+
+    Args:
+        fn: Maps augmented images ``(n, ...)`` and their places in the batch to ``(n, ...)``.
+        images: ``(N, C, H, W)``.
+        index: Their places in the batch, ``(N,)``.
+        policy: The augmentation.
+        nodes: Its nodes.
+        most: Augmented images at a time, or one node of all images where that is more.
+    """
+    at_once = min(most, max(1, _BYTES_AT_ONCE // (8 * images[0].nbytes)))
+    pieces = max(1, at_once // len(images))
+    blocks = nodes.replicates
+    pairs = zip(nodes.theta.chunk(blocks), nodes.weights.chunk(blocks), strict=True)
+    for block, (theta, weights) in enumerate(pairs):
+        for part, share in zip(theta.split(pieces), weights.split(pieces), strict=True):
+            yield NodeValues(block, blocks * share, _values(fn, images, index, policy, part))
 
 
 def _values(

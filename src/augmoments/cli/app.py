@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from augmoments.cli import options
 from augmoments.cli.failures import reported
 
 app = typer.Typer(
@@ -205,6 +206,119 @@ def compare(
 
 
 @app.command()
+def need(
+    images: options.Images,
+    policy: options.PolicyFile,
+    of: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[,NAME...]",
+            help="mean, covariance, loss, gradient, parameters, prediction. [default: all]",
+        ),
+    ] = None,
+    rel_error: options.RelError = 0.01,
+    confidence: options.Confidence = 0.95,
+    bound: options.Bound = "clt",
+    simultaneous: Annotated[
+        bool, typer.Option("--simultaneous", help="Be that sure of all images at once.")
+    ] = False,
+    model: options.ModelFile = None,
+    loss: options.Loss = None,
+    loss_range: Annotated[
+        str | None,
+        typer.Option(metavar="LOW,HIGH", help="Of bernstein: what the loss lies between."),
+    ] = None,
+    alpha: Annotated[float, typer.Option(help="Of parameters: the penalty of ridge.")] = 1e-3,
+    until: Annotated[
+        str, typer.Option(help="Of predictions: error, or decision for the class to be settled.")
+    ] = "error",
+    views: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="K", help="Of loss and gradient: what up to K views bring."),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Most images that are asked about.")] = 64,
+    size: options.Square = None,
+    tol: options.Tol = 0.01,
+    seed: options.Seed = 0,
+    max_nodes: options.MaxNodes = 4096,
+    split: options.Split = "train",
+    key: options.Key = None,
+    label_key: options.LabelKey = None,
+    out: Annotated[
+        str | None, typer.Option("--out", "-o", metavar="FILE.csv", help="A line for every image.")
+    ] = None,
+    json: Json = None,
+    quiet: Quiet = None,
+) -> None:
+    """How many samples until mean, covariance, loss, ... are right, and what drawing them costs."""
+    given = {**locals(), "json": bool(json), "quiet": bool(quiet)}
+    with reported():
+        from augmoments.cli.need import run
+
+        run(given)
+
+
+@app.command()
+def tta(
+    images: options.Images,
+    policy: options.PolicyFile,
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="FILE|ridge",
+            help="A torch.export program (.pt2) or TorchScript, or ridge for a linear classifier "
+            "fitted to these images in closed form.",
+        ),
+    ],
+    passes: Annotated[
+        str, typer.Option(metavar="N[,N...]", help="Numbers of passes that are averaged.")
+    ] = "1,2,4,8,16,32",
+    until: Annotated[
+        str | None,
+        typer.Option(
+            metavar="error|decision",
+            help="Count the passes of each image until its prediction is right to --rel-error, or "
+            "its class is decided.",
+        ),
+    ] = None,
+    rel_error: options.RelError = 0.01,
+    confidence: Annotated[float, typer.Option(help="How sure to be of an image.")] = 0.95,
+    bound: Annotated[str, typer.Option(help="Of --until: clt, chebyshev or bernstein.")] = "clt",
+    average: Annotated[
+        str | None,
+        typer.Option(
+            metavar="probabilities|outputs",
+            help="What is averaged: the softmax of the outputs, or these as they are. "
+            "[default: probabilities; outputs of ridge]",
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Most images, evenly spread.")] = 1000,
+    top: Annotated[int, typer.Option(min=0, help="Most images that are listed.")] = 10,
+    size: options.Square = None,
+    tol: Annotated[float, typer.Option(help="Relative error of the average.")] = 0.01,
+    seed: options.Seed = 0,
+    max_nodes: options.MaxNodes = 4096,
+    split: options.Split = "train",
+    key: options.Key = None,
+    label_key: options.LabelKey = None,
+    out: Annotated[
+        str | None,
+        typer.Option("--out", "-o", metavar="FILE.csv|FILE.json", help="Every image's prediction."),
+    ] = None,
+    json: Json = None,
+    quiet: Quiet = None,
+) -> None:
+    """Test-time augmentation: its limit without noise, and how many passes come near it."""
+    given = {**locals(), "json": bool(json), "quiet": bool(quiet)}
+    with reported():
+        from augmoments.cli.tta import run
+
+        run(given)
+
+
+@app.command()
 def fit(
     images: Annotated[
         str,
@@ -277,6 +391,53 @@ def fit(
         from augmoments.cli.fit import run
 
         run(given)
+
+
+@app.command()
+def reproduce(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME...|all]", help="Experiments. [default: all]"),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            "-d",
+            metavar="DIR",
+            help="Folder with mnist/, fashion-mnist/ and cifar10/. [default: embedded images]",
+        ),
+    ] = None,
+    out: Annotated[
+        str, typer.Option("--out", "-o", metavar="DIR", help="Folder of what is written.")
+    ] = "augmoments-reproduction",
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Seconds on small embedded images, not minutes.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all randomness.")] = 0,
+    force: Annotated[
+        bool, typer.Option("--force", help="Run again what is there already.")
+    ] = False,
+    json: Json = None,
+    quiet: Quiet = None,
+) -> None:
+    """The paper's experiments: for each a figure, the numbers, and what holds of the claim.
+
+    A run that was stopped goes on where it was.
+    """
+    with reported():
+        from augmoments.cli.reproduce import run
+
+        run(
+            names or [],
+            data,
+            out,
+            quick=quick,
+            seed=seed,
+            force=force,
+            json=bool(json),
+            quiet=bool(quiet),
+        )
 
 
 @app.command()

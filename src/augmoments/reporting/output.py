@@ -55,8 +55,8 @@ def write(results: Results, path: str | Path) -> Written:
     """
     folder = prepare_folder(path)
     written = Written(folder / "report.html", folder / "results.json")
-    _replace(written.html, render(results))
-    _replace(written.json, to_json(results) + "\n")
+    replace(written.html, render(results))
+    replace(written.json, to_json(results) + "\n")
     return written
 
 
@@ -65,11 +65,17 @@ def to_json(results: Results) -> str:
     return json.dumps(results.to_dict(), indent=1, allow_nan=False, ensure_ascii=False)
 
 
-def _replace(path: Path, text: str) -> None:
-    """Write beside the file first, so that a full disk leaves the former one as it was."""
+def replace(path: Path, content: str | bytes) -> None:
+    """Write beside the file first, so that a full disk leaves the former one as it was.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.part")
+    if isinstance(content, str):
+        content = content.encode("utf-8", errors="backslashreplace")
     try:
-        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+        temporary.write_bytes(content)
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)

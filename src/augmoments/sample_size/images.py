@@ -48,7 +48,7 @@ def _answer(question: Question, of: Literal["mean", "covariance"]) -> SampleSize
     first, second, *errors = (
         torch.cat([getattr(part, name) for part in parts]) for name in _Coefficients._fields[:4]
     )
-    n = _solve(first, second, question.rel_error)
+    n = solve(first, second, question.rel_error)
     tail = torch.where(n > 1, errors[1] / (n * (n - 1)), 0.0)
     error = torch.where(n.isfinite(), (errors[0] / n + tail) / question.rel_error**2, 0.0)
     return SampleSize(n, of, question.rel_error, None, None, parts[0].method, error, first, second)
@@ -82,7 +82,7 @@ def _coefficients(question: Question, of: Literal["mean", "covariance"]) -> _Coe
     )
 
 
-def _solve(first: Tensor, second: Tensor, rel_error: float) -> Tensor:
+def solve(first: Tensor, second: Tensor, rel_error: float) -> Tensor:
     """Smallest whole n with ``first / n + second / (n (n - 1)) <= rel_error**2``."""
     square = rel_error**2
     middle = square + first

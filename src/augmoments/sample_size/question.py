@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from augmoments.calculus.moments import Moments
 from augmoments.checks import check_images, did_you_mean
 from augmoments.errors import InputError
 from augmoments.sample_size.result import Bound
+from augmoments.sample_size.views import PairLoss
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,12 @@ class Question:
         tol: Relative error asked of the moments behind the answer.
         seed: Seed of the scrambling.
         max_nodes: Most evaluations an image.
+        batch_size: Images of a mini-batch, for ``views``.
+        views: Views of an image: how many, or how many of which policy.
+        pair_loss: A loss of two views.
+        until: What the passes of a prediction are needed for.
+        average: What of the model's outputs is averaged for it.
+        alpha: Strength of the penalty of ridge regression.
     """
 
     images: Tensor
@@ -49,6 +57,12 @@ class Question:
     tol: float
     seed: int
     max_nodes: int
+    batch_size: int = 1
+    views: int | Sequence[tuple[Augmentation, int]] | None = None
+    pair_loss: PairLoss | None = None
+    until: Any = "error"
+    average: Any = "probabilities"
+    alpha: float = 1e-3
 
     @property
     def risk(self) -> float:
@@ -78,3 +92,10 @@ def check_share(name: str, value: float) -> None:
     """Refuse what does not lie between 0 and 1."""
     if not 0 < value < 1:
         raise InputError(f"{name} must lie between 0 and 1, got {value!r}.")
+
+
+def check_positive(name: str, value: object) -> int:
+    """A whole number from 1 on."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InputError(f"{name} must be a whole number of at least 1, got {value!r}.")
+    return value

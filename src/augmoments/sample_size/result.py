@@ -10,8 +10,9 @@ from torch import Tensor
 
 from augmoments.errors import InputError
 from augmoments.estimate import Method
+from augmoments.sample_size.views import Views
 
-Quantity = Literal["mean", "covariance", "loss"]
+Quantity = Literal["mean", "covariance", "loss", "gradient", "prediction", "parameters"]
 Bound = Literal["clt", "chebyshev", "bernstein"]
 
 
@@ -35,6 +36,7 @@ class SampleSize:
         first: The coefficient a, float64, of the shape of ``n``.
         second: The coefficient b.
         parts: What the answer is made of, by name, where it has parts.
+        views: What each further view of an image brings, where ``views=`` asked for it.
     """
 
     n: Tensor
@@ -47,6 +49,7 @@ class SampleSize:
     first: Tensor
     second: Tensor
     parts: Mapping[str, SampleSize] = field(default_factory=dict, kw_only=True)
+    views: Views | None = field(default=None, kw_only=True)
 
     def predicted_error(self, n: float) -> Tensor:
         """Relative root-mean-square error after ``n`` draws, of the shape of ``self.n``.
@@ -63,7 +66,7 @@ class SampleSize:
     def summary(self) -> str:
         """One sentence: median and range of the draws an image."""
         middle, low, high = (float(v) for v in (self.n.median(), self.n.min(), self.n.max()))
-        how = "" if self.confidence is None else f" with {self.confidence:.0%} confidence"
+        how = "" if self.confidence is None else f" with {100 * self.confidence:.4g}% confidence"
         return (
             f"{self.of} to {self.rel_error:.3g}{how}: {middle:,.0f} draws an image (median of "
             f"{len(self.n)}; {low:,.0f} to {high:,.0f}; {self.method})"

@@ -1,0 +1,150 @@
+"""``augmoments tta``: accuracy of a few passes against the limit, and who needs more of them."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from augmoments.augmentations.base import Augmentation
+from augmoments.averaging import tta
+from augmoments.cli.console import Stages, bars, messages, results, say
+from augmoments.cli.tta_files import suffix, to_json, write
+from augmoments.cli.tta_results import Found, tables
+from augmoments.config import load_policy
+from augmoments.data import Dataset, load
+from augmoments.errors import ConfigError
+from augmoments.models import load_model
+from augmoments.reporting import prepare_folder
+from augmoments.reporting.judges import with_ridge
+from augmoments.reporting.task import spread
+from augmoments.sample_size import SampleSize, samples_needed
+
+
+@dataclass(frozen=True)
+class TtaOptions:
+    """What ``augmoments tta`` is asked; each field is an option of the command."""
+
+    images: str
+    policy: str
+    model: str
+    passes: str = "1,2,4,8,16,32"
+    until: str | None = None
+    rel_error: float = 0.01
+    confidence: float = 0.95
+    bound: str = "clt"
+    average: str | None = None
+    limit: int = 1000
+    top: int = 10
+    size: int | None = None
+    tol: float = 1e-2
+    seed: int = 0
+    max_nodes: int = 4096
+    split: str = "train"
+    key: str | None = None
+    label_key: str | None = None
+    out: str | None = None
+    json: bool = False
+    quiet: bool = False
+
+
+def run(given: dict[str, Any]) -> None:
+    """Average, count, print and write."""
+    options = TtaOptions(**given)
+    policy, passes = load_policy(options.policy), _passes(options.passes)
+    if options.out is not None:
+        suffix(Path(options.out))
+        prepare_folder(Path(options.out).parent)
+    model = None if options.model == "ridge" else load_model(options.model)
+    with bars(options.quiet) as tell:
+        dataset = _dataset(options, tell)
+        found = _found(options, policy, model, passes, dataset, tell)
+    if options.out is not None:
+        write(found, Path(options.out))
+    stdout, stderr = results(), messages(options.quiet)
+    if options.json:
+        stdout.out(to_json(found))
+    else:
+        for part in tables(found, options.top):
+            stdout.print(part)
+    for sentence in found.warnings:
+        say(stderr, f"warning: {sentence}")
+    if options.out is not None:
+        say(stderr if options.json else stdout, f"every image  {options.out}")
+
+
+def _passes(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise ConfigError(f"--passes {text}: expected whole numbers from 1 on, as in 1,2,4,8.")
+    return tuple(int(part) for part in parts)
+
+
+def _dataset(options: TtaOptions, tell: Stages) -> Dataset:
+    stage = f"reading {options.images}"
+    tell(stage, 0, 1)
+    dataset = load(
+        options.images,
+        size=options.size,
+        split=options.split,  # type: ignore[arg-type]
+        key=options.key,
+        label_key=options.label_key,
+        progress=lambda done, total: tell(stage, done, total),
+    )
+    tell(stage, 1, 1)
+    return replace(dataset, name=dataset.name or options.images)
+
+
+def _found(
+    options: TtaOptions,
+    policy: Augmentation,
+    model: nn.Module | None,
+    passes: tuple[int, ...],
+    dataset: Dataset,
+    tell: Stages,
+) -> Found:
+    targets: Tensor | None = dataset.labels
+    average, name = options.average or "probabilities", options.model
+    if model is None:
+        if options.average == "probabilities":
+            raise ConfigError(
+                "--average probabilities: a linear classifier by squared error has scores, no "
+                "probabilities. Take --average outputs, or a model."
+            )
+        tell("fitting a linear classifier", 0, 1)
+        judge = with_ridge(dataset, policy, seed=options.seed).judge
+        tell("fitting a linear classifier", 1, 1)
+        assert judge is not None
+        model, targets, average, name = judge.model, judge.targets, "outputs", judge.name
+    used = spread(len(dataset), options.limit)
+    images = dataset.images[used]
+    common: Any = {
+        name: getattr(options, name) for name in ("confidence", "tol", "seed", "max_nodes")
+    } | {"average": average}
+    labels = None if targets is None else targets[used]
+    prediction = tta(
+        *(model, images, policy, labels),
+        passes=passes,
+        progress=lambda done, total: tell("averaging over the augmentation", done, total),
+        **common,
+    )
+    needed: SampleSize | None = None
+    if options.until is not None:
+        tell("passes needed", 0, 1)
+        asked: Any = {name: getattr(options, name) for name in ("until", "rel_error", "bound")}
+        needed = samples_needed(images, policy, "prediction", model=model, **asked, **common)
+        tell("passes needed", 1, 1)
+    return Found(
+        command=shlex.join(["augmoments", *sys.argv[1:]]),
+        options={**vars(options), "average": average},
+        policy=policy,
+        dataset=dataset,
+        model=name,
+        used=used,
+        prediction=prediction,
+        needed=needed,
+    )
