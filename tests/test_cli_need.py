@@ -238,8 +238,16 @@ def test_images_that_do_not_change():
         (["-i", "digits", "-p", "no.yaml"], Exit.BAD_USAGE, "no.yaml cannot be read"),
         (["-i", "nowhere", "-p", "flip.yaml"], Exit.BAD_INPUT, "no file or folder"),
         ([*DIGITS, "--of", "mean,los"], Exit.BAD_USAGE, "did you mean 'loss'"),
-        ([*DIGITS, "--rel-error", 2], Exit.BAD_INPUT, "rel_error must lie between 0 and 1"),
-        ([*DIGITS, "--bound", "hoeffding"], Exit.BAD_INPUT, "bound"),
+        ([*DIGITS, "--rel-error", 2], Exit.BAD_USAGE, "--rel-error 2: expected a number between"),
+        ([*DIGITS, "--confidence", 0], Exit.BAD_USAGE, "--confidence 0: expected"),
+        ([*DIGITS, "--tol", 0, "--of", "mean"], Exit.BAD_USAGE, "--tol 0: expected"),
+        ([*DIGITS, "--max-nodes", 0], Exit.BAD_USAGE, "'--max-nodes'"),
+        ([*DIGITS, "--bound", "chebychev"], Exit.BAD_USAGE, "did you mean 'chebyshev'"),
+        ([*DIGITS, "--until", "never", "--of", "mean"], Exit.BAD_USAGE, "error or decision"),
+        ([*DIGITS, "--loss", "hinge"], Exit.BAD_USAGE, "cross_entropy or squared_error"),
+        ([*DIGITS, "--split", "tset"], Exit.BAD_USAGE, "train or test"),
+        ([*DIGITS, "--alpha", "nan"], Exit.BAD_USAGE, "finite number of at least 0"),
+        ([*DIGITS, "--loss-range", "2,1"], Exit.BAD_USAGE, "the lower one first"),
         ([*DIGITS, "--loss-range", "1"], Exit.BAD_USAGE, "two numbers"),
         ([*DIGITS, "--model", "no.pt2"], Exit.BAD_INPUT, "no.pt2"),
         ([*DIGITS, "-o", "/proc/none/draws.csv"], Exit.BAD_USAGE, "cannot be written"),
@@ -251,3 +259,32 @@ def test_refusals(arguments, code, message):
     assert done.exit_code == code, done.output
     assert message in done.stderr
     assert not done.stdout
+
+
+@pytest.mark.parametrize("name", ["nan", "none"])
+def test_bad_images_leave_nothing_behind(here, name):
+    images = np.zeros((3, 1, 4, 4), np.float32)
+    images[1, 0, 2, 2] = np.nan
+    np.savez("nan.npz", images=images)
+    before = set(here.rglob("*"))
+    done = run("-i", f"{name}.npz", "-p", "flip.yaml", "-o", "new/deep/draws.csv")
+    assert done.exit_code == Exit.BAD_INPUT
+    assert name in done.stderr.lower()
+    assert set(here.rglob("*")) == before
+
+
+def test_a_folder_is_no_file_to_write(here):
+    (here / "there").mkdir()
+    done = run(*DIGITS, "-o", "there")
+    assert done.exit_code == Exit.BAD_USAGE
+    assert "is a folder" in done.stderr
+
+
+def test_labels_that_the_model_does_not_have(model):
+    """The mean has its answer all the same."""
+    images, labels = am.data.digits()
+    np.savez("far.npz", images=images[:3].numpy(), labels=labels[:3].numpy() + 20)
+    done = run("-i", "far.npz", "-p", "flip.yaml", "-m", "model.pt2", "--of", "mean,loss")
+    assert done.exit_code == 0, done.output
+    assert "mean to 1%" in done.stdout
+    assert "loss: no answer: targets have 3 class indices outside 0..9" in done.stdout

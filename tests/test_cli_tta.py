@@ -106,10 +106,16 @@ def test_labels_are_optional(model):
         ({"-i": "nowhere"}, Exit.BAD_INPUT, "no file or folder"),
         ({"--passes": "1,x"}, Exit.BAD_USAGE, "whole numbers from 1 on"),
         ({"--passes": "0"}, Exit.BAD_USAGE, "whole numbers from 1 on"),
-        ({"--until": "never"}, Exit.BAD_INPUT, "until='never' is none of"),
+        ({"--until": "never"}, Exit.BAD_USAGE, "--until never: expected error or decision"),
+        ({"--bound": "hoeffding"}, Exit.BAD_USAGE, "--bound hoeffding: expected clt"),
+        ({"--average": "logits"}, Exit.BAD_USAGE, "probabilities or outputs"),
+        ({"--rel-error": "3"}, Exit.BAD_USAGE, "--rel-error 3: expected a number between"),
+        ({"--max-nodes": "0"}, Exit.BAD_USAGE, "'--max-nodes'"),
+        ({"--split": "x"}, Exit.BAD_USAGE, "train or test"),
+        ({"--out": "p.yaml/all.csv"}, Exit.BAD_USAGE, "cannot be written"),
         ({"--average": "probabilities"}, Exit.BAD_USAGE, "no probabilities"),
         ({"--out": "all.txt"}, Exit.BAD_USAGE, ".csv or .json"),
-        ({"--confidence": "2"}, Exit.BAD_INPUT, "confidence must lie"),
+        ({"--confidence": "2"}, Exit.BAD_USAGE, "--confidence 2: expected"),
         ({"-i": "photo:camera"}, Exit.BAD_INPUT, "no labels"),
     ],
 )
@@ -119,3 +125,12 @@ def test_refusals(change, code, message):
     assert done.exit_code == code, done.output
     assert message in done.stderr
     assert not done.stdout
+
+
+def test_what_fails_leaves_nothing_behind(here):
+    before = set(here.rglob("*"))
+    common = ("-p", "p.yaml", "-m", "ridge", "--out", "new/deep/all.csv")
+    done = run("-i", "photo:camera", "--size", 8, *common)
+    assert done.exit_code == Exit.BAD_INPUT
+    assert "no labels" in done.stderr
+    assert set(here.rglob("*")) == before

@@ -6,23 +6,26 @@ import shlex
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from torch import Tensor, nn
 
 from augmoments.augmentations.base import Augmentation
 from augmoments.averaging import tta
+from augmoments.averaging.classifier import Average
 from augmoments.cli.console import Stages, bars, messages, results, say
 from augmoments.cli.tta_files import suffix, to_json, write
 from augmoments.cli.tta_results import Found, tables
+from augmoments.cli.usage import SPLITS, check_choice, check_fractions, writable
 from augmoments.config import load_policy
 from augmoments.data import Dataset, load
 from augmoments.errors import ConfigError
 from augmoments.models import load_model
-from augmoments.reporting import prepare_folder
 from augmoments.reporting.judges import with_ridge
 from augmoments.reporting.task import spread
 from augmoments.sample_size import SampleSize, samples_needed
+from augmoments.sample_size.prediction import Until
+from augmoments.sample_size.result import Bound
 
 
 @dataclass(frozen=True)
@@ -55,16 +58,20 @@ class TtaOptions:
 def run(given: dict[str, Any]) -> None:
     """Average, count, print and write."""
     options = TtaOptions(**given)
-    policy, passes = load_policy(options.policy), _passes(options.passes)
-    if options.out is not None:
-        suffix(Path(options.out))
-        prepare_folder(Path(options.out).parent)
-    model = None if options.model == "ridge" else load_model(options.model)
-    with bars(options.quiet) as tell:
-        dataset = _dataset(options, tell)
-        found = _found(options, policy, model, passes, dataset, tell)
-    if options.out is not None:
-        write(found, Path(options.out))
+    passes = _passes(options.passes)
+    _check(options)
+    policy = load_policy(options.policy)
+    with writable(options.out):
+        model = None if options.model == "ridge" else load_model(options.model)
+        with bars(options.quiet) as tell:
+            dataset = _dataset(options, tell)
+            found = _found(options, policy, model, passes, dataset, tell)
+        if options.out is not None:
+            write(found, Path(options.out))
+    _tell(options, found)
+
+
+def _tell(options: TtaOptions, found: Found) -> None:
     stdout, stderr = results(), messages(options.quiet)
     if options.json:
         stdout.out(to_json(found))
@@ -75,6 +82,17 @@ def run(given: dict[str, Any]) -> None:
         say(stderr, f"warning: {sentence}")
     if options.out is not None:
         say(stderr if options.json else stdout, f"every image  {options.out}")
+
+
+def _check(options: TtaOptions) -> None:
+    """Refuse values that nothing takes, whatever is asked for."""
+    check_fractions(options, "rel_error", "confidence", "tol")
+    check_choice(options, "until", get_args(Until))
+    check_choice(options, "bound", get_args(Bound))
+    check_choice(options, "average", get_args(Average))
+    check_choice(options, "split", SPLITS)
+    if options.out is not None:
+        suffix(Path(options.out))
 
 
 def _passes(text: str) -> tuple[int, ...]:
