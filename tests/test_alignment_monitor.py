@@ -134,9 +134,9 @@ class TestCost:
         return counts
 
     def test_one_forward_and_one_backward_pass(self):
-        """And, the first time, three checks of two images."""
+        """And, the first time, four checks of two images."""
         counts = self.count(monitor(), 3)
-        assert counts == [(PROBES + 6, PROBES), (PROBES, PROBES), (PROBES, PROBES)]
+        assert counts == [(PROBES + 8, PROBES), (PROBES, PROBES), (PROBES, PROBES)]
 
     def test_the_variance_costs_what_it_says(self):
         counts = self.count(monitor(variance_every=3, variance_nodes=256, tol=1e-3), 7)

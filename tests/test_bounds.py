@@ -196,6 +196,11 @@ class TestLoss:
         with pytest.raises(InputError, match="does not hold all"):
             self.size(model, 0.5, bound="bernstein", loss_range=(low, high))
 
+    @pytest.mark.parametrize("wrong", [(0.0, float("inf")), (0.0,), "ab", 5])
+    def test_a_range_that_is_none(self, model, wrong):
+        with pytest.raises(InputError, match="two finite numbers"):
+            self.size(model, 0.5, bound="bernstein", loss_range=wrong)
+
     def test_a_law_that_cannot_be_enumerated_needs_a_range(self, model):
         options = {"model": model, "loss": "cross_entropy", "targets": self.y}
         with pytest.raises(InputError, match="loss_range"):

@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 import augmoments as am
-from augmoments.errors import InputError
+from augmoments.errors import InputError, InputTypeError, ModelError
 
+FLIP = am.RandomHorizontalFlip()
 POLICIES = {
     "rotation": am.RandomRotation(30, interpolation="bilinear"),
     "translation": am.RandomTranslation(x=(-2, 2), y=am.Normal(0, 0.7)),
@@ -111,6 +112,82 @@ def test_an_image_that_does_not_change_needs_one_draw():
     assert "mean to 0.01" in size.summary()
 
 
+def test_rounding_is_no_covariance():
+    """Crops, resizings and blurs of a constant image differ by rounding alone."""
+    image = torch.full((1, 1, 8, 8), 0.3)
+    blur = am.GaussianBlur(3, (0.1, 2.0))
+    for policy in (blur, am.RandomResizedCrop(8), am.RandomHorizontalFlip()):
+        size = am.samples_needed(image, policy, of="covariance", max_nodes=256)
+        assert size.n.tolist() == [1.0]
+        assert size.error.tolist() == [0.0]
+
+
+def test_images_with_gradients_are_taken_as_they_are():
+    x = photo().requires_grad_()
+    size = am.samples_needed(x, am.RandomHorizontalFlip())
+    assert not size.n.requires_grad
+    assert "mean to 0.01" in size.summary()
+
+
+class Centred(nn.Module):
+    def forward(self, x):
+        z = x.flatten(1)[:, :3]
+        return z - z.mean(0)
+
+
+LOOK_AT_THE_BATCH = {
+    "norm": (
+        nn.Sequential(nn.BatchNorm2d(1, track_running_stats=False), nn.Flatten()).eval(),
+        r"0 \(BatchNorm2d\)",
+    ),
+    "centred": (Centred(), "other images of its batch"),
+}
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("name", LOOK_AT_THE_BATCH)
+def test_models_that_look_at_the_batch_are_refused(name, count):
+    model, message = LOOK_AT_THE_BATCH[name]
+    x, flip = torch.rand(count, 1, 4, 4, generator=torch.Generator().manual_seed(0)), FLIP
+    y = torch.zeros(count, dtype=torch.long)
+    asked = {"model": model, "loss": "cross_entropy", "targets": y}
+    with pytest.raises(ModelError, match=message):
+        am.samples_needed(x, flip, of="loss", **asked)
+    with pytest.raises(ModelError, match=message):
+        am.samples_needed(x, flip, of="prediction", model=model)
+    with pytest.raises(ModelError, match=message):
+        am.tta(model, x, flip)
+    with pytest.raises(ModelError, match=message):
+        am.sensitivity(model, "cross_entropy", x, y, flip)
+
+
+def average_of_all(z, y):
+    return nn.functional.cross_entropy(z, y).expand(len(z))
+
+
+@pytest.mark.parametrize("of", ["loss", "gradient"])
+@pytest.mark.parametrize(
+    ("loss", "targets", "message"),
+    [
+        (lambda z, y: (z - nn.functional.one_hot(y, 2)).square(), [0, 1, 0], r"gave \(2, 2\)"),
+        (lambda z, y: z.argmax(1) != y, [0, 1, 0], "bool"),
+        (average_of_all, [0, 1, 0], "depends on the others"),
+        ("cross_entropy", [0.0, 1.0, 0.0], "failed on outputs"),
+    ],
+)
+def test_losses_that_are_not_one_number_a_sample_are_refused(of, loss, targets, message):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 2)).eval()
+    x, asked = torch.rand(3, 1, 4, 4), {"model": model, "loss": loss}
+    with pytest.raises(InputError, match=message):
+        am.samples_needed(x, FLIP, of=of, targets=torch.tensor(targets), **asked)
+
+
+def test_an_error_that_is_no_number_is_refused():
+    with pytest.raises(InputTypeError, match="rel_error must be a number, got str"):
+        am.samples_needed(photo(), FLIP, rel_error="0.1")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -130,6 +207,8 @@ def test_a_covariance_needs_two_draws():
     size = am.samples_needed(photo(), am.RandomHorizontalFlip(), of="covariance")
     with pytest.raises(InputError, match="at least 2"):
         size.predicted_error(1)
+    with pytest.raises(InputError, match="at least 2"):
+        size.predicted_error(float("nan"))
 
 
 @pytest.mark.slow

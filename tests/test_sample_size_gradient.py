@@ -198,6 +198,53 @@ def test_a_grid_is_right_to_its_error():
     assert found.within == pytest.approx(float(g.var(0).sum(-1).mean()), rel=0.02)
 
 
+def test_a_grid_that_changes_little_by_chance_is_not_trusted():
+    """A jump that 32 and 64 nodes put at the same place, and 16 elsewhere: 0.5375 of the angles."""
+    x = torch.linspace(-1, 1, 9).expand(1, 1, 9, 9)
+    policy, share = am.RandomRotation((0, 80), interpolation="bilinear"), 0.5375
+    edge = policy.apply(x[None], torch.tensor([[80 * share]], dtype=torch.float64))[0, 0, 0, 4, 7]
+
+    class Jump(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.height = nn.Parameter(torch.ones(1))
+
+        def forward(self, x):
+            return self.height * (x[:, :, 4, 7] > edge)
+
+    found = am.samples_needed(
+        x,
+        policy,
+        "gradient",
+        model=Jump(),
+        loss=lambda z, _: z[:, 0],
+        targets=torch.zeros(1),
+        value_range=None,
+    )
+    off = (found.first * share / (1 - share) - 1).abs()
+    assert found.method == "cubature"
+    assert 0.02 < float(off) < float(found.error)
+
+
+def test_gradients_that_are_not_finite_are_refused():
+    x, y, classes = data("digits")
+    model, asked = model_of("linear", 8, classes), {"targets": y}
+
+    def loss(z, t):
+        return F.cross_entropy(z, t, reduction="none") / (t != y[3])
+
+    for options in ({}, {"of": "loss", "views": [(TURN, 1), (am.RandomHorizontalFlip(), 1)]}):
+        with pytest.raises(ModelError, match="not finite"):
+            am.samples_needed(
+                x,
+                am.RandomHorizontalFlip(),
+                **{"of": "gradient", **options},
+                model=model,
+                loss=loss,
+                **asked,
+            )
+
+
 def test_little_memory_gives_the_same(monkeypatch):
     x, y, classes = data("digits")
     model = model_of("cnn", 8, classes)

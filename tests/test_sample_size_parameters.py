@@ -205,6 +205,22 @@ def test_what_the_policy_does_not_change_needs_one_copy():
     assert (size.valid_from, size.first_order_ok) == (1, True)
 
 
+def test_weights_that_are_zero_are_never_known():
+    """Two images that are the same, of two classes: any weights are noise."""
+    images, turn = torch.full((2, 1, 6, 6), 0.3), am.RandomRotation(20, interpolation="bilinear")
+    found = needed(images, turn, torch.tensor([0, 1]), max_nodes=256)
+    assert found.n.tolist() == [torch.inf]
+    assert found.error.tolist() == [0.0]
+
+
+def test_noise_of_albumentations():
+    albumentations = pytest.importorskip("albumentations")
+    images, labels = digits(12)
+    found = needed(images, albumentations.GaussNoise(p=1.0), labels, max_nodes=128)
+    assert found.method == "monte-carlo"
+    assert bool(found.n.isfinite())
+
+
 def test_the_answer_reads_well_and_says_where_the_law_ends():
     images, labels = faces(20)
     size = needed(images, am.RandomTranslation((-2, 2), (-2, 2)), labels, rel_error=0.2)

@@ -123,6 +123,25 @@ def scores(first, second):
 IMAGE = torch.tensor([[[[0.0, 1.0]]]], dtype=torch.float64)
 
 
+@pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99, 0.999])
+@pytest.mark.parametrize("p", [0.003, 0.01, 0.1])
+def test_rare_values_that_are_far_off_by_brute_force(p, confidence):
+    """A flip, rarer than the risk, moves 0.99 to 0.01: one pass is sure enough, a few are not. By
+    binomial counts, to three times the risk: two values are the saddlepoint's hardest law."""
+    size = am.samples_needed(
+        IMAGE,
+        am.RandomHorizontalFlip(p),
+        "prediction",
+        confidence=confidence,
+        model=scores(0.99, 0.01),
+    )
+    n = int(size.n[0])
+    k, limit = torch.arange(n + 1), 0.99 * (1 - p) + 0.01 * p
+    off = ((n - k) * 0.99 + k * 0.01) / n - limit
+    missed = float(binom.pmf(k[off.abs() > 0.01 * limit], n, p).sum())
+    assert missed <= 3 * (1 - confidence)
+
+
 @pytest.mark.parametrize("p", [0.1, 0.2, 0.3])
 def test_decisions_by_brute_force(p):
     """A flip makes 0.9 of the limit's class 0.05: n is the smallest number from which on binomial
@@ -324,6 +343,13 @@ def test_smallest_number_is_where_the_chance_falls_below():
     expected = (quantile / mean).square().ceil()
     torch.testing.assert_close(n[:3], expected[:3])
     assert n[3].isinf()
+
+
+def test_smallest_number_is_found_behind_a_hump():
+    """The chance rises at first: it is that of ``n e^(-n / 100) / 1000``."""
+    one = torch.ones(1, dtype=torch.float64)
+    n = smallest(lambda n: n * torch.exp(-n / 100) / 1000, 0.01, one)
+    assert n.tolist() == [358.0]
 
 
 @pytest.mark.parametrize(

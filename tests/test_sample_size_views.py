@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import augmoments as am
-from augmoments.errors import InputError, InputTypeError
+from augmoments.errors import InputError, InputTypeError, ModelError
 
 TURN = am.Compose(
     [am.RandomRotation(20, interpolation="bilinear"), am.RandomTranslation((-1, 1), (-1, 1))]
@@ -259,6 +259,62 @@ def test_the_error_of_pairs_covers_what_other_nodes_find():
     assert bool((gap <= rough.error * rough.n + fine.error * fine.n).all())
 
 
+@pytest.mark.parametrize("degrees", [20, 80])
+def test_a_grid_of_pairs_is_right_to_its_error(degrees):
+    """First-order coefficients against 2000 rotations and all their pairs; float64."""
+    x, _, classes = data("digits")
+    x, model = x[:4].double(), model_of("mlp", 8, classes).double()
+    policy = am.RandomRotation(degrees, interpolation="bilinear")
+    theta = degrees * (torch.arange(2000, dtype=torch.float64)[:, None] / 1000 - 0.9995)
+    with torch.no_grad():
+        z = F.normalize(model(policy.apply(x[None].expand(2000, *x.shape), theta).flatten(0, 1)))
+    z = z.unflatten(0, (2000, 4))
+    table = 1 - torch.einsum("anc,bnc->abn", z, z)
+    first = 4 * table.mean(1).var(0) / table.mean((0, 1)).square()
+    for most in (64, 256):
+        options = {"model": model, "pair_loss": cosine, "rel_error": 1e-4, "max_nodes": most}
+        found = am.samples_needed(x, policy, "loss", **options)
+        assert found.method == "cubature"
+        assert bool(((found.first / first - 1).abs() <= found.error + 2e-3).all())
+
+
+def test_rounding_of_pairs_is_in_the_error():
+    """A loss that varies by little about a large number, in single and double precision."""
+    x, _, classes = data("digits")
+    model = model_of("mlp", 8, classes)
+
+    def loss(a, b):
+        return 100 + (a - b).square().sum(1)
+
+    ask = {"pair_loss": loss, "rel_error": 1e-7}
+    single = am.samples_needed(x, FLIPS, "loss", model=model, **ask)
+    double = am.samples_needed(x.double(), FLIPS, "loss", model=model.double(), **ask)
+    gap = (single.first - double.first).abs()
+    assert bool((gap > 1e-5 * double.first).any())
+    assert bool((gap <= single.error * single.first).all())
+
+
+def test_two_grids_have_an_error_together():
+    x, y, classes = data("digits")
+    model = model_of("mlp", 8, classes)
+    turns = [am.RandomRotation(d, interpolation="bilinear") for d in (20, 80)]
+    options = {"of": "loss", "model": model, "loss": "cross_entropy", "targets": y}
+    views = [(turn, 1) for turn in turns]
+    rough = am.samples_needed(x, FLIPS, views=views, max_nodes=64, **options).views
+    losses = []
+    for turn, degrees in zip(turns, (20, 80), strict=True):
+        theta = degrees * (torch.arange(2000, dtype=torch.float64)[:, None] / 1000 - 0.9995)
+        with torch.no_grad():
+            z = model(turn.apply(x[None].expand(2000, *x.shape), theta).flatten(0, 1))
+        loss = F.cross_entropy(z, y.repeat(2000), reduction="none").double()
+        losses.append(loss.unflatten(0, (2000, 8)))
+    between = torch.stack([loss.mean(0) for loss in losses]).mean(0).var(correction=0)
+    within = sum(loss.var(0).mean() for loss in losses) / 4
+    off = float((rough.variance[1] - between - within).abs() / rough.variance[1])
+    assert rough.method == "cubature"
+    assert off <= float(rough.error[1]) < 0.1
+
+
 def test_enough_views_and_what_is_said():
     x, y, classes = data("digits")
     model = model_of("mlp", 8, classes)
@@ -297,6 +353,7 @@ def negatives(a, b):
         ({"of": "mean", "views": 2}, InputError, "views= is for"),
         ({"of": "gradient", "pair_loss": cosine}, InputError, "pair_loss= is for"),
         ({"views": 0}, InputError, "views must be"),
+        ({"views": 2.5}, InputError, "views must be"),
         ({"views": []}, InputError, "empty"),
         ({"views": [FLIPS]}, InputError, "pairs"),
         ({"views": [(FLIPS, 0)]}, InputError, "number of views"),
@@ -318,6 +375,7 @@ def test_bad_questions_are_refused(options, error, message):
         ({"pair_loss": negatives}, InputError, "other pairs"),
         ({"pair_loss": lambda a, b: cosine(a, b).mean()}, InputError, "one value a pair"),
         ({"pair_loss": "cosine"}, InputTypeError, "function"),
+        ({"pair_loss": lambda a, b: cosine(a, b) / (a != b).any(1)}, ModelError, "not finite"),
         ({"pair_loss": cosine, "views": 1}, InputError, "at least 2 views"),
         ({"pair_loss": cosine, "views": [(FLIPS, 2)]}, InputError, "one number"),
         ({"pair_loss": cosine, "bound": "bernstein"}, InputError, "bernstein"),

@@ -252,6 +252,13 @@ class TestSteps:
                 assert portion.pooled == 0
         assert s.steps.interaction is None
 
+    def test_a_policy_without_steps(self):
+        nothing = pytest.importorskip("torchvision.transforms.v2").Identity()
+        s = am.sensitivity(network(), "cross_entropy", images(), LABELS, nothing, steps=True)
+        assert s.steps.steps == ()
+        assert s.steps.interaction is None
+        assert s.variance.tolist() == [0] * 4
+
     def test_rounding_is_no_variance(self):
         """A model that sees only the sum does not see mirrors."""
         x, model = images(dtype=torch.float32), nn.Sequential(nn.Flatten(), nn.Linear(36, 3)).eval()

@@ -258,7 +258,9 @@ def test_chunks_and_seeds_do_not_matter(monkeypatch):
     [
         ({"average": "logit"}, InputError, "average='logit' is none of"),
         ({"passes": ()}, InputError, "passes must be whole numbers"),
+        ({"passes": 5}, InputError, "passes must be whole numbers"),
         ({"passes": (0, 2)}, InputError, "passes must be whole numbers"),
+        ({"passes": (1, 10**6)}, InputError, "beyond them is the limit"),
         ({"confidence": 1.0}, InputError, "confidence must lie"),
         ({"tol": 0.0}, InputError, "tol must lie"),
         ({"targets": torch.zeros(3, dtype=torch.long)}, InputError, "one target an image"),

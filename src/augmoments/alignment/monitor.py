@@ -31,7 +31,7 @@ class AlignmentMonitor:
     Mean images, covariances and eigenvectors of the probe images do not depend on the model: they
     are found once, here, by at most ``max_nodes`` evaluations of the policy an image and stage, and
     stay in memory. :meth:`record` then costs one forward and one backward pass
-    over the probe images, whatever the policy. The first record also makes three passes over two
+    over the probe images, whatever the policy. The first record also makes four passes over two
     images, to check the model.
 
     Training goes on as if there were no monitor: the model is evaluated in evaluation mode and its

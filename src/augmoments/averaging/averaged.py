@@ -21,6 +21,8 @@ from augmoments.checks import check_images, check_targets
 from augmoments.errors import InputError
 from augmoments.losses.models import Model
 
+_MOST_PASSES = 4096
+
 
 def tta(
     model: Model,
@@ -64,7 +66,7 @@ def tta(
 
     Raises:
         InputError: Images or targets that are not what was meant, fewer than two outputs, or
-            passes that are not positive whole numbers.
+            passes that are no whole numbers from 1 to 4,096.
         ModelError: The model is not a deterministic function of each image.
         PolicyError: The policy does not take images of this shape, or mixes those of a batch.
 
@@ -138,8 +140,15 @@ def tta(
 
 def _checked_passes(passes: Sequence[int]) -> tuple[int, ...]:
     """Increasing numbers of passes."""
-    if not passes or any(not isinstance(n, Integral) or n < 1 for n in passes):
-        raise InputError(f"passes must be whole numbers from 1 on, got {passes!r}.")
+    if (
+        not isinstance(passes, Sequence)
+        or not passes
+        or any(not isinstance(n, Integral) or not 1 <= n <= _MOST_PASSES for n in passes)
+    ):
+        raise InputError(
+            f"passes must be whole numbers from 1 to {_MOST_PASSES:,}, got {passes!r}; beyond them "
+            "is the limit."
+        )
     return tuple(sorted({int(n) for n in passes}))
 
 

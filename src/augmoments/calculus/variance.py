@@ -65,14 +65,14 @@ class Draws:
             sum(parameter.dimension for parameter in step.parameters(here))
             for step, here in zip(steps, shapes_along(steps, self._shape), strict=True)
         ]
-        ends = np.cumsum(self._widths)
+        ends = np.cumsum([0, *self._widths])
         replicates = [
             qmc.Sobol(
                 max(int(ends[-1]), 1), scramble=True, rng=np.random.default_rng([seed, replicate])
             ).random_base2(log2)
             for replicate in range(REPLICATES)
         ]
-        self._uniform = np.split(np.concatenate(replicates), ends[:-1], axis=1)
+        self._uniform = np.split(np.concatenate(replicates), ends[1:-1], axis=1)
 
     def variance(self, kept: Sequence[int]) -> Variance:
         """The variance of the policy of some of the steps.

@@ -13,7 +13,9 @@ from augmoments.errors import InputTypeError, ModelError
 from augmoments.operators.base import Shape
 
 Model = Callable[[Tensor], Tensor]
-_STOCHASTIC = (nn.modules.dropout._DropoutNd, nn.modules.batchnorm._BatchNorm)
+_BATCH_NORM = nn.modules.batchnorm._BatchNorm
+_STOCHASTIC = (nn.modules.dropout._DropoutNd, _BATCH_NORM)
+_SAME = 1e-2  # of the largest output: what rounding may do in batches of other sizes
 
 
 class LinearMap(NamedTuple):
@@ -47,7 +49,8 @@ def check_model(model: Any, images: Tensor) -> Model:
     Raises:
         InputTypeError: Not callable.
         ModelError: A module that is random or depends on the batch in training mode is in
-            training mode, two calls differ, or the output is not ``(N, K)``.
+            training mode, two calls differ, the output for an image changes with the others of
+            its batch, or it is not ``(N, K)``.
     """
     if not callable(model):
         kind = type(model).__name__
@@ -64,11 +67,23 @@ def check_model(model: Any, images: Tensor) -> Model:
                 f"{' and others' if len(active) > 5 else ''}: its output is not a function of the "
                 "image. Call model.eval() first."
             )
+        unkept = [
+            f"{name or 'the model'} ({type(module).__name__})"
+            for name, module in model.named_modules()
+            if isinstance(module, _BATCH_NORM) and module.running_mean is None
+        ]
+        if unkept:
+            raise ModelError(
+                f"The model normalizes by the statistics of the batch, in evaluation mode too, in "
+                f"{', '.join(unkept[:5])}{' and others' if len(unkept) > 5 else ''}: its output is "
+                "not a function of the image. Train it with track_running_stats=True."
+            )
     probe = images[:2]
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         try:
             first: Any = model(probe)
             second: Any = model(probe)
+            other: Any = model(torch.cat([probe[:1], probe[-1:] / 2]))
         except (RuntimeError, ValueError, TypeError) as error:
             raise ModelError(
                 f"The model failed on augmented images of shape {tuple(probe.shape)} and dtype "
@@ -86,6 +101,13 @@ def check_model(model: Any, images: Tensor) -> Model:
         raise ModelError(
             "Two calls of the model on the same images differ: it is random. Fix its seed or turn "
             "off what is random in it."
+        )
+    own, among_others = first[0].float(), other[0].float()
+    if (among_others - own).abs().max() > _SAME * own.abs().max():
+        raise ModelError(
+            "The model's output for an image changes with the other images of its batch: it is not "
+            "a function of the image. Turn off what looks at the batch, such as normalization by "
+            "its statistics."
         )
     return cast(Model, model)
 

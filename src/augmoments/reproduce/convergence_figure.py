@@ -71,7 +71,7 @@ def _title(verdict: dict[str, Any]) -> str:
     many = ", ".join(
         f"{said} {one['tens_of_thousands']} of {one['cases']}" for said, one in rows.items()
     )
-    return f"Cases that take 10,000 draws of an image or more to be right to 1%: {many}"
+    return f"Cases that take 10,000 draws of an image or more to be right to 1%:\n{many}"
 
 
 def _errors(axis: Axes, rows: list[dict[str, Any]]) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from augmoments.calculus.integrate import integrate
 from augmoments.calculus.moments import moments
-from augmoments.estimate import Method, weakest
+from augmoments.estimate import Method, rounding, weakest
 from augmoments.sample_size.question import Question
 from augmoments.sample_size.result import SampleSize
 
@@ -59,8 +59,9 @@ def _coefficients(question: Question, of: Literal["mean", "covariance"]) -> _Coe
     options: Any = {"seed": question.seed, "max_nodes": question.max_nodes}
     m = question.given or moments(images, policy, question.tol, value_range=None, **options)
     trace = m.covariance.trace().double()
+    size = m.mean.double().flatten(1).square().sum(1)
     if of == "mean":
-        first = over(trace, m.mean.double().flatten(1).square().sum(1))
+        first = over(trace, size)
         nothing = torch.zeros_like(first)
         error = 2 * m.error.mean.double() + m.error.trace.double()
         return _Coefficients(first, nothing, first * error, nothing, m.method)
@@ -68,16 +69,19 @@ def _coefficients(question: Question, of: Literal["mean", "covariance"]) -> _Coe
     def fourth(x: Tensor, index: Tensor) -> Tensor:
         return (x - m.mean[index.to(x.device)]).double().square().flatten(1).sum(1).square()
 
-    with torch.no_grad():
-        found = integrate(fourth, images, policy, 1e-2, progress=None, **options)
+    found = integrate(fourth, images, policy, 1e-2, **options)
+    some = trace > rounding(images.dtype, max(images.shape[2:])) ** 2 * size
     square = m.covariance.frobenius_norm().double().square()
-    kurtosis, size = over(found.value, square), over(trace.square(), square)
+    kurtosis, spread = found.value / square, trace.square() / square
     twice = 2 * m.error.covariance.double()
+    coefficients = (
+        kurtosis - 1,
+        spread + 1,
+        found.error / square + kurtosis * twice,
+        spread * (2 * m.error.trace.double() + twice),
+    )
     return _Coefficients(
-        first=kurtosis - over(square, square),
-        second=size + over(square, square),
-        first_error=over(found.error, square) + kurtosis * twice,
-        second_error=size * (2 * m.error.trace.double() + twice),
+        *(torch.where(some, value, 0.0) for value in coefficients),
         method=weakest(m.method, found.method),
     )
 

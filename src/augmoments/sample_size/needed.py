@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from augmoments.adapters import Policy, as_policy
 from augmoments.averaging.classifier import Average
 from augmoments.calculus.moments import Moments
+from augmoments.checks import check_images
 from augmoments.losses.loss import Sampled
 from augmoments.losses.models import Model
 from augmoments.sample_size import images as of_images
@@ -23,7 +25,6 @@ from augmoments.sample_size.question import (
     check_choice,
     check_positive,
     check_share,
-    checked_images,
 )
 from augmoments.sample_size.result import Bound, Quantity, SampleSize
 from augmoments.sample_size.view_policies import check_views, with_views
@@ -40,6 +41,7 @@ _ANSWERS: dict[str, Callable[[Question], SampleSize]] = {
 _BOUNDS = ("clt", "chebyshev", "bernstein")
 
 
+@torch.no_grad()
 def samples_needed(
     images: Float[Tensor, "N C H W"],
     policy: Policy,
@@ -170,7 +172,7 @@ def samples_needed(
     Reference:
         Balestriero, Misra, LeCun (2022), section 2.4.
     """
-    batch = checked_images(images, value_range)
+    batch = check_images(images, value_range=value_range)
     check_choice("of", of, tuple(_ANSWERS))
     check_choice("bound", bound, _BOUNDS)
     check_share("rel_error", rel_error)

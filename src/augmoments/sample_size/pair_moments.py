@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from augmoments.calculus.nodes import QUANTILE
-from augmoments.estimate import rounding
 
 
 class PairMoments(NamedTuple):
@@ -28,7 +27,7 @@ class PairMoments(NamedTuple):
 
 
 def pair_moments(
-    table: Tensor, weights: Tensor, replicates: int
+    table: Tensor, weights: Tensor, replicates: int, floor: float
 ) -> tuple[PairMoments, PairMoments]:
     """Estimates, and absolute error bounds of each.
 
@@ -37,6 +36,7 @@ def pair_moments(
         weights: Of the nodes of one replicate, ``(M / R,)``, sum 1.
         replicates: R; 1 for nodes that are not random, which have no error of their own but
             rounding.
+        floor: Relative rounding error of the values.
     """
     centre = table.mean()
     blocks = (table - centre).unflatten(1, (replicates, -1)).unflatten(0, (replicates, -1))
@@ -51,8 +51,7 @@ def pair_moments(
             (triples[0, 0, 0] - mean.square()).clamp_min(0),
             (squares[0, 0] - mean.square()).clamp_min(0),
         )
-        floor = rounding(torch.float32)
-        return found, PairMoments(*(floor * value.abs() for value in found))
+        return found, _rounding(found, floor)
     found = _unbiased(means, squares, triples)
     left_out = []
     for replicate in range(replicates):
@@ -67,7 +66,14 @@ def pair_moments(
         gaps = torch.stack(others) - torch.stack(others).mean()
         errors.append(QUANTILE * ((replicates - 1) / replicates * gaps.square().sum()).sqrt())
     first, second = found.first.clamp_min(0), found.second.clamp_min(0)
-    return PairMoments(centre + found.mean, first, second), PairMoments(*errors)
+    found = PairMoments(centre + found.mean, first, second)
+    return found, PairMoments(*map(torch.add, errors, _rounding(found, floor)))
+
+
+def _rounding(found: PairMoments, floor: float) -> PairMoments:
+    """What rounding of the values may do, also where they vary little."""
+    noise = floor * found.mean.abs()
+    return PairMoments(noise, *(2 * noise * value.sqrt() + noise**2 for value in found[1:]))
 
 
 def _unbiased(means: Tensor, squares: Tensor, triples: Tensor) -> PairMoments:

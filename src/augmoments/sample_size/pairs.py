@@ -12,6 +12,7 @@ Reference:
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -20,7 +21,8 @@ from torch import Tensor
 
 from augmoments.calculus.integrate import first_level, node_values
 from augmoments.calculus.nodes import NodeFamily
-from augmoments.errors import InputError, InputTypeError
+from augmoments.errors import InputError, InputTypeError, ModelError
+from augmoments.estimate import rounding
 from augmoments.losses.models import Model, check_model, one_draw
 from augmoments.operators.base import Shape
 from augmoments.sample_size.images import over, solve
@@ -44,7 +46,7 @@ class PairSampleSize(SampleSize):
         Raises:
             InputError: ``n`` is below 2.
         """
-        if n < 2:
+        if not n >= 2:
             raise InputError(f"n must be at least 2 for a loss of pairs, got {n}.")
         return super().predicted_error(n)
 
@@ -65,11 +67,8 @@ def pair_loss(question: Question) -> SampleSize:
     images, policy = question.images, question.policy
     probe = one_draw(images[:2], policy)
     model = check_model(question.model, probe)
-    with torch.no_grad():
-        loss = _check_pair_loss(
-            question.pair_loss, model(torch.cat([probe[:1], probe[:1].flip(-1)]))
-        )
-        found, method = _all(question, model, loss)
+    loss = _check_pair_loss(question.pair_loss, model(torch.cat([probe[:1], probe[:1].flip(-1)])))
+    found, method = _all(question, model, loss)
     mean, first, second = found.moments
     square = mean.square()
     a = over(4 * first, square)
@@ -108,7 +107,7 @@ def _all(question: Question, model: Model, loss: PairLoss) -> tuple[_Found, Any]
         level += 1
     kinds = [family.nodes(level)]
     if family.method == "cubature":
-        kinds.append(family.nodes(level - 1))
+        kinds += [family.nodes(before) for before in range(level - 1, max(level - 3, -1), -1)]
     parts: list[list[_Found]] = [[] for _ in kinds]
     for index in torch.arange(len(images)).split(_CHUNK):
         for nodes, collected in zip(kinds, parts, strict=True):
@@ -117,15 +116,16 @@ def _all(question: Question, model: Model, loss: PairLoss) -> tuple[_Found, Any]
             weights = nodes.weights[: len(nodes) // nodes.replicates] * nodes.replicates
             for one in outputs.unbind(1):
                 table = _table(loss, one)
-                collected.append(_Found(*pair_moments(table, weights.to(table), nodes.replicates)))
+                known = (weights.to(table), nodes.replicates, rounding(outputs.dtype))
+                collected.append(_Found(*pair_moments(table, *known)))
     now, *others = [_stacked(column) for column in parts]
     if not others:
         return now, family.method
-    before = others[0]
-    change = (
-        (a - b).abs() + c for a, b, c in zip(now.moments, before.moments, now.error, strict=True)
-    )
-    return _Found(now.moments, PairMoments(*change)), family.method
+    chain = [now.moments, *(other.moments for other in others)]
+    errors = list(now.error)
+    for (later, earlier), share in zip(pairwise(chain), (1, 1 / 4), strict=False):
+        errors = [c + share * (a - b).abs() for a, b, c in zip(later, earlier, errors, strict=True)]
+    return _Found(now.moments, PairMoments(*errors)), family.method
 
 
 def _stacked(parts: list[_Found]) -> _Found:
@@ -144,6 +144,8 @@ def _table(loss: PairLoss, outputs: Tensor) -> Tensor:
             for part in outputs.split(rows)
         ]
     ).double()
+    if not bool(table.isfinite().all()):
+        raise ModelError("pair_loss is not finite somewhere in the augmentation.")
     return (table + table.T) / 2
 
 
@@ -164,7 +166,7 @@ def _check_pair_loss(loss: Any, outputs: Tensor) -> PairLoss:
         )
     rows = range(len(left))
     single = torch.cat([checked(left[row : row + 1], right[row : row + 1]) for row in rows])
-    if not torch.allclose(values, single, rtol=1e-3, atol=1e-5):
+    if not torch.allclose(values, single, rtol=1e-3, atol=1e-5, equal_nan=True):
         raise InputError(
             "pair_loss of a pair depends on the other pairs of the batch (contrastive losses with "
             "negatives do): its expectation is not one of each image."

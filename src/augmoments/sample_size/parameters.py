@@ -81,7 +81,6 @@ class RidgeSampleSize(SampleSize):
         )
 
 
-@torch.no_grad()
 def parameters(question: Question) -> RidgeSampleSize:
     """By first order in 1/n; see :func:`augmoments.samples_needed` for the law."""
     question.need("parameters", "targets")
@@ -104,6 +103,7 @@ def parameters(question: Question) -> RidgeSampleSize:
     first = over(sums.variance(), len(images) ** 2 * ridge.scales).cpu()
     few = copies[torch.linspace(0, len(images) - 1, min(_SAMPLE, len(images))).long()]
     error = over(spread, sums.variance()).cpu() + _moments_error(moments, ridge, few)
+    error = torch.where(first.isfinite(), error, 0.0)
     fluctuation = few.fluctuation(ridge, 0) * len(few.images) / len(images)
     n = (first / question.rel_error**2).ceil().clamp_min(1)
     method = weakest(moments.method, copies.span(0, 0).method)

@@ -10,7 +10,7 @@ from torch.func import functional_call, grad, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from augmoments.calculus.integrate import Indexed
-from augmoments.errors import InputError, ModelError
+from augmoments.errors import ModelError
 from augmoments.losses.judged import Judged
 
 
@@ -27,9 +27,7 @@ def losses(judged: Judged) -> PerSample:
     """The losses themselves, vectors of length 1."""
 
     def at(x: Tensor, index: Tensor) -> Tensor:
-        with torch.no_grad():
-            outputs = judged.model(x)
-            return judged.loss.per_sample(outputs, judged.targets[index.to(x.device)])[:, None]
+        return judged.loss.per_sample(judged.model(x), judged.targets[index.to(x.device)])[:, None]
 
     return PerSample(at, {"loss": 1})
 
@@ -40,7 +38,6 @@ def gradients(judged: Judged) -> PerSample:
     The model is left as it is, ``.grad`` included; tied parameters count once.
 
     Raises:
-        InputError: When called: the loss is reduced over the samples.
         ModelError: Not a module with parameters to be trained, or one whose loss cannot be
             differentiated image by image (a model that was exported or compiled, say).
     """
@@ -55,13 +52,7 @@ def gradients(judged: Judged) -> PerSample:
         raise ModelError("The model has no parameters with requires_grad=True.")
 
     def single(chosen: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
-        value = judged.loss.per_sample(functional_call(model, chosen, (x[None],)), y[None])
-        if value.shape != (1,):
-            raise InputError(
-                f"The loss {judged.loss.name} must give one value a sample, it gave "
-                f"{tuple(value.shape)} for one: leave out its mean or sum over the samples."
-            )
-        return value[0]
+        return judged.loss.per_sample(functional_call(model, chosen, (x[None],)), y[None])[0]
 
     each = vmap(grad(single), in_dims=(None, 0, 0))
 

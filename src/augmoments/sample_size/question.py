@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 from torch import Tensor
 
 from augmoments.augmentations.base import Augmentation
 from augmoments.calculus.moments import Moments
-from augmoments.checks import check_images, did_you_mean
-from augmoments.errors import InputError
+from augmoments.checks import did_you_mean
+from augmoments.errors import InputError, InputTypeError
 from augmoments.sample_size.result import Bound
 from augmoments.sample_size.views import PairLoss
 
@@ -77,25 +78,22 @@ class Question:
             raise InputError(f'of="{of}" needs {wanted.removeprefix(" and ")}.')
 
 
-def checked_images(images: Tensor, value_range: tuple[float, float] | None) -> Tensor:
-    """Images as a batch ``(N, C, H, W)``."""
-    return check_images(images, value_range=value_range)
-
-
 def check_choice(name: str, value: object, known: tuple[str, ...]) -> None:
     """Refuse a value that is none of those known."""
     if value not in known:
         raise InputError(f"{name}={value!r} is none of {known}.{did_you_mean(str(value), known)}")
 
 
-def check_share(name: str, value: float) -> None:
-    """Refuse what does not lie between 0 and 1."""
-    if not 0 < value < 1:
+def check_share(name: str, value: object) -> None:
+    """Refuse what is no number between 0 and 1."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise InputTypeError(f"{name} must be a number, got {type(value).__name__}.")
+    if not 0 < float(value) < 1:
         raise InputError(f"{name} must lie between 0 and 1, got {value!r}.")
 
 
 def check_positive(name: str, value: object) -> int:
     """A whole number from 1 on."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
         raise InputError(f"{name} must be a whole number of at least 1, got {value!r}.")
-    return value
+    return int(value)

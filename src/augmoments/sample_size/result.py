@@ -58,7 +58,7 @@ class SampleSize:
             InputError: ``n`` is below 1, or below 2 for a covariance.
         """
         least = 2 if self.of == "covariance" else 1
-        if n < least:
+        if not n >= least:
             raise InputError(f"n must be at least {least} for the {self.of}, got {n}.")
         tail = self.second / (n * (n - 1)) if n > 1 else 0.0
         return (self.first / n + tail).sqrt()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import isfinite
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -97,10 +99,9 @@ def _skewness(question: Question, judged: Judged, value: Tensor, variance: Tenso
         gap = judged.loss.per_sample(judged.model(x), judged.targets[where]).double() - value[where]
         return torch.where(scale[where] > 0, gap / scale[where], 0.0) ** 3
 
-    with torch.no_grad():
-        return integrate(
-            cubed, question.images, question.policy, 0.1, question.seed, question.max_nodes
-        ).value
+    return integrate(
+        cubed, question.images, question.policy, 0.1, question.seed, question.max_nodes
+    ).value
 
 
 def _reliable(
@@ -118,7 +119,7 @@ def _span(question: Question, judged: Judged, found: Estimate) -> Tensor:
     value = found.value.double()
     if question.loss_range is None:
         return _enumerated_span(question, judged, value)
-    low, high = question.loss_range
+    low, high = _checked_range(question.loss_range)
     slack = found.error + 1e-6 * value.abs()
     if not bool(((low <= value + slack) & (value - slack <= high)).all()):
         raise InputError(
@@ -133,6 +134,13 @@ def _span(question: Question, judged: Judged, found: Estimate) -> Tensor:
             "values between these can. Give a wider range."
         )
     return span
+
+
+def _checked_range(given: object) -> tuple[float, float]:
+    match given:
+        case (Real() as low, Real() as high) if isfinite(low) and isfinite(high):
+            return float(low), float(high)
+    raise InputError(f"loss_range must be two finite numbers, got {given!r}.")
 
 
 def _enumerated_span(question: Question, judged: Judged, value: Tensor) -> Tensor:
@@ -152,8 +160,7 @@ def _enumerated_span(question: Question, judged: Judged, value: Tensor) -> Tenso
         for theta in atoms.split(max(1, _VALUES_AT_ONCE // some.numel())):
             moved = policy.apply(outer(some, len(theta)), theta).flatten(0, 1)
             repeated = targets.repeat(len(theta), *[1] * (targets.ndim - 1))
-            with torch.no_grad():
-                losses = judged.loss.per_sample(judged.model(moved), repeated).double()
+            losses = judged.loss.per_sample(judged.model(moved), repeated).double()
             gaps = (losses.unflatten(0, (len(theta), len(some))) - value[index]).abs()
             span[index] = torch.maximum(span[index], gaps.amax(0))
     return span

@@ -115,7 +115,7 @@ class _Sum:
         variance, square = _above(found.variance, floors[0]), _above(found.square, floors[1])
         self.parts.append((variance, errors[0], square, errors[1]))
         self.means = self.means + found.means.double().sum(0)
-        self.noise = self.noise + found.noise.sum(0)
+        self.noise = self.noise + squared_means(found.means, self.sizes, replicated)[1].sum(0)
         self.variances = self.variances + found.variances.sum(0)
         self.squares = self.squares + found.squares.sum(0)
         self.dtype = found.means.dtype

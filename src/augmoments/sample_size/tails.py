@@ -101,10 +101,11 @@ def _slope(t: Tensor, draws: Tensor, logs: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def smallest(chance: Callable[[Tensor], Tensor], risk: float, like: Tensor) -> Tensor:
-    """Smallest whole numbers from which on ``chance``, which falls, is at most ``risk``.
+    """Smallest whole numbers from which on ``chance`` is at most ``risk``.
 
     Args:
-        chance: Of numbers of draws, of the shape of ``like``.
+        chance: Of numbers of draws, of the shape of ``like``. It falls in the end; before, it may
+            rise, as it does for a rare value that is far off.
         risk: What is allowed.
         like: Gives the shape; float64.
 
@@ -112,8 +113,8 @@ def smallest(chance: Callable[[Tensor], Tensor], risk: float, like: Tensor) -> T
         Numbers from 1 on, infinite beyond ``2**53``.
     """
     exponent = torch.zeros_like(like)
-    for _ in range(_DIGITS):
-        exponent += chance(2**exponent) > risk
+    for power in range(_DIGITS):
+        exponent[~(chance(torch.full_like(like, 2**power)) <= risk)] = power + 1
     high = 2**exponent
     low = torch.where(exponent > 0, high / 2, 0.0)
     for _ in range(_DIGITS):

@@ -12,7 +12,7 @@ Reference:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple, cast
 
@@ -48,9 +48,9 @@ def check_views(
         return None
     if of not in ("loss", "gradient"):
         raise InputError(f'views= is for of="loss" and of="gradient", not for of={of!r}.')
-    if isinstance(views, int):
-        if pair_loss is not None and views < 2:
-            raise InputError(f"A loss of pairs of views takes at least 2 views, got {views}.")
+    if not isinstance(views, Iterable):
+        if pair_loss is not None and views == 1:
+            raise InputError("A loss of pairs of views takes at least 2 views, got 1.")
         return check_positive("views", views)
     if pair_loss is not None:
         raise InputError("With pair_loss=, views= is one number: the views are of one policy.")

@@ -103,7 +103,7 @@ class Head:
             The scatter of rows ``(T(x), y)`` of every variant, and that of ``(E[T(x)], y)``.
         """
         blocks = self._blocks(images, targets, weights, start)
-        first = self.policy.apply(images[None, :1], blocks[0].variants[0].theta[:1])
+        first, _ = self.policy.conditional(images[None, :1], blocks[0].variants[0].theta[:1])
         centre = torch.cat([first.flatten(), targets[0]])
         found, means = [], []
         for variant in range(self.copies):
