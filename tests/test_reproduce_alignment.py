@@ -13,8 +13,11 @@ import augmoments as am
 from augmoments.reproduce import experiment
 from augmoments.reproduce.context import Context
 from augmoments.reproduce.experiments import alignment_over_training, saliency_alignment
-from augmoments.reproduce.models import architecture
-from augmoments.reproduce.saliency import (
+from augmoments.reproduce.experiments.alignment_over_training.report import (
+    summary as training_summary,
+)
+from augmoments.reproduce.experiments.alignment_over_training.trends import Run, compared, trend
+from augmoments.reproduce.experiments.saliency_alignment.factors import (
     FACTORS,
     Factors,
     changes,
@@ -22,9 +25,8 @@ from augmoments.reproduce.saliency import (
     partial_rank_correlation,
     shares,
 )
-from augmoments.reproduce.saliency_report import summary as saliency_summary
-from augmoments.reproduce.training_report import summary as training_summary
-from augmoments.reproduce.trends import Run, compared, trend
+from augmoments.reproduce.experiments.saliency_alignment.report import summary as saliency_summary
+from augmoments.reproduce.models import architecture
 
 QUICK = Context(quick=True)
 ROTATION = am.RandomRotation(15, interpolation="bilinear")

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 import augmoments as am
-from augmoments.reproduce import experiment, image_draws, network_cases, network_draws
+from augmoments.reproduce import experiment
 from augmoments.reproduce.context import Context
 from augmoments.reproduce.experiments import (
     convergence,
@@ -16,6 +16,7 @@ from augmoments.reproduce.experiments import (
     policies_compared,
     tangent_directions,
 )
+from augmoments.reproduce.experiments.convergence import image_draws, network_cases, network_draws
 from augmoments.reproduce.families import FAMILIES, family
 from augmoments.reproduce.models import architecture, train
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 import augmoments as am
 from augmoments.errors import InputError, ModelError
-from augmoments.sample_size import vectors
+from augmoments.sample_size.gradients import vectors
 
 
 def linear(size, classes):
@@ -250,7 +250,7 @@ def test_little_memory_gives_the_same(monkeypatch):
     model = model_of("cnn", 8, classes)
     whole = ask(model, x, y, TURN, max_nodes=256)
     monkeypatch.setattr(vectors, "BYTES_AT_ONCE", 4 * 300 * 100)
-    monkeypatch.setattr("augmoments.sample_size.spread.BYTES_AT_ONCE", 4 * 300 * 100)
+    monkeypatch.setattr("augmoments.sample_size.gradients.spread.BYTES_AT_ONCE", 4 * 300 * 100)
     pieces = ask(model, x, y, TURN, max_nodes=256)
     torch.testing.assert_close(whole.first, pieces.first, rtol=1e-4, atol=0)
     assert whole.between == pytest.approx(pieces.between, rel=1e-4)

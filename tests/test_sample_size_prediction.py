@@ -9,7 +9,7 @@ from torch import nn
 
 import augmoments as am
 from augmoments.errors import InputError
-from augmoments.sample_size.tails import lower_tail, normal_tail, smallest
+from augmoments.sample_size.predictions.tails import lower_tail, normal_tail, smallest
 
 DIGITS = am.Compose(
     [

@@ -10,7 +10,7 @@ from augmoments.checks import did_you_mean
 from augmoments.cli.need_ask import QUANTITIES
 from augmoments.cli.usage import LOSSES, SPLITS, check_choice, check_fractions
 from augmoments.errors import ConfigError
-from augmoments.sample_size.prediction import Until
+from augmoments.sample_size.predictions.answer import Until
 from augmoments.sample_size.result import Bound
 
 

@@ -24,7 +24,7 @@ from augmoments.models import load_model
 from augmoments.reporting.judges import with_ridge
 from augmoments.reporting.task import spread
 from augmoments.sample_size import SampleSize, samples_needed
-from augmoments.sample_size.prediction import Until
+from augmoments.sample_size.predictions.answer import Until
 from augmoments.sample_size.result import Bound
 
 

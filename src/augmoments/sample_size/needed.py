@@ -16,10 +16,10 @@ from augmoments.checks import check_images
 from augmoments.losses.loss import Sampled
 from augmoments.losses.models import Model
 from augmoments.sample_size import images as of_images
-from augmoments.sample_size import pairs, scalars
-from augmoments.sample_size.gradient import gradient
-from augmoments.sample_size.parameters import parameters
-from augmoments.sample_size.prediction import Until, prediction
+from augmoments.sample_size import scalars
+from augmoments.sample_size.gradients.answer import gradient
+from augmoments.sample_size.parameters.answer import parameters
+from augmoments.sample_size.predictions.answer import Until, prediction
 from augmoments.sample_size.question import (
     Question,
     check_choice,
@@ -27,8 +27,9 @@ from augmoments.sample_size.question import (
     check_share,
 )
 from augmoments.sample_size.result import Bound, Quantity, SampleSize
-from augmoments.sample_size.view_policies import check_views, with_views
-from augmoments.sample_size.views import PairLoss
+from augmoments.sample_size.views import pairs
+from augmoments.sample_size.views.policies import check_views, with_views
+from augmoments.sample_size.views.result import PairLoss
 
 _ANSWERS: dict[str, Callable[[Question], SampleSize]] = {
     "mean": of_images.mean,

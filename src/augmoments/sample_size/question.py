@@ -14,7 +14,7 @@ from augmoments.calculus.moments import Moments
 from augmoments.checks import did_you_mean
 from augmoments.errors import InputError, InputTypeError
 from augmoments.sample_size.result import Bound
-from augmoments.sample_size.views import PairLoss
+from augmoments.sample_size.views.result import PairLoss
 
 
 @dataclass(frozen=True, kw_only=True)

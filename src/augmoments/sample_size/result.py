@@ -10,7 +10,7 @@ from torch import Tensor
 
 from augmoments.errors import InputError
 from augmoments.estimate import Method
-from augmoments.sample_size.views import Views
+from augmoments.sample_size.views.result import Views
 
 Quantity = Literal["mean", "covariance", "loss", "gradient", "prediction", "parameters"]
 Bound = Literal["clt", "chebyshev", "bernstein"]

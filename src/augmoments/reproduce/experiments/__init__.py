@@ -1,1 +1,1 @@
-"""The experiments, one module each."""
+"""The experiments, a module or a package each, with ``EXPERIMENT`` in it."""

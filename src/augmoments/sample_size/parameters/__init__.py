@@ -1,0 +1,1 @@
+"""Copies of every image until ridge regression is right."""

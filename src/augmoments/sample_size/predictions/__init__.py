@@ -1,0 +1,1 @@
+"""Passes of test-time augmentation until a prediction is right or decided."""
