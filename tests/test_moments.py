@@ -352,6 +352,7 @@ def test_errors_hold_for_99_of_100_affine_policies():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # two references of 2**15 points each for 300 policies
 def test_errors_hold_for_99_of_100_clamped_policies():
     failed = [seed for seed in range(1012, 1312) if excess(seed, True, 5, CLAMPED) > 0]
     assert len(failed) <= 3, failed
