@@ -106,6 +106,7 @@ def test_labels_are_optional(model):
         ({"-i": "nowhere"}, Exit.BAD_INPUT, "no file or folder"),
         ({"--passes": "1,x"}, Exit.BAD_USAGE, "whole numbers from 1 on"),
         ({"--passes": "0"}, Exit.BAD_USAGE, "whole numbers from 1 on"),
+        ({"--passes": "1,1000000"}, Exit.BAD_USAGE, "beyond them is the limit"),
         ({"--until": "never"}, Exit.BAD_USAGE, "--until never: expected error or decision"),
         ({"--bound": "hoeffding"}, Exit.BAD_USAGE, "--bound hoeffding: expected clt"),
         ({"--average": "logits"}, Exit.BAD_USAGE, "probabilities or outputs"),

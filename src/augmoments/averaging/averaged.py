@@ -21,7 +21,7 @@ from augmoments.checks import check_images, check_targets
 from augmoments.errors import InputError
 from augmoments.losses.models import Model
 
-_MOST_PASSES = 4096
+MOST_PASSES = 4096
 
 
 def tta(
@@ -143,10 +143,10 @@ def _checked_passes(passes: Sequence[int]) -> tuple[int, ...]:
     if (
         not isinstance(passes, Sequence)
         or not passes
-        or any(not isinstance(n, Integral) or not 1 <= n <= _MOST_PASSES for n in passes)
+        or any(not isinstance(n, Integral) or not 1 <= n <= MOST_PASSES for n in passes)
     ):
         raise InputError(
-            f"passes must be whole numbers from 1 to {_MOST_PASSES:,}, got {passes!r}; beyond them "
+            f"passes must be whole numbers from 1 to {MOST_PASSES:,}, got {passes!r}; beyond them "
             "is the limit."
         )
     return tuple(sorted({int(n) for n in passes}))

@@ -17,9 +17,10 @@ from augmoments.cli.need_costs import costs
 from augmoments.cli.need_files import to_json, write_csv
 from augmoments.cli.need_options import NeedOptions, check, common, own, quantities
 from augmoments.cli.need_results import Answer, Need, Refusal, tables
+from augmoments.cli.reading import read
 from augmoments.cli.usage import writable
 from augmoments.config import load_policy
-from augmoments.data import Dataset, load
+from augmoments.data import Dataset
 from augmoments.errors import AugmomentsError
 from augmoments.models import load_model
 from augmoments.reporting.judges import NO_MODEL, with_model, with_ridge, with_ridge_if_quick
@@ -38,7 +39,7 @@ def run(given: dict[str, Any]) -> None:
     with writable(options.out):
         model = None if options.model in (None, "ridge", "none") else load_model(options.model)
         with bars(options.quiet) as tell:
-            dataset = _dataset(options, tell)
+            dataset = read(options, tell)
             subject = _subject(options, policy, model, dataset, tell)
             found = _answers(options, asked, policy, model, subject, tell)
         if options.out is not None:
@@ -57,21 +58,6 @@ def _tell(options: NeedOptions, found: Need) -> None:
         say(stderr, f"warning: {sentence}")
     if options.out is not None:
         say(stderr if options.json else stdout, f"every image  {options.out}")
-
-
-def _dataset(options: NeedOptions, tell: Stages) -> Dataset:
-    stage = f"reading {options.images}"
-    tell(stage, 0, 1)
-    dataset = load(
-        options.images,
-        size=options.size,
-        split=options.split,  # type: ignore[arg-type]
-        key=options.key,
-        label_key=options.label_key,
-        progress=lambda done, total: tell(stage, done, total),
-    )
-    tell(stage, 1, 1)
-    return replace(dataset, name=dataset.name or options.images)
 
 
 def _subject(

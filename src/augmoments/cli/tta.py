@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,13 +12,15 @@ from torch import Tensor, nn
 
 from augmoments.augmentations.base import Augmentation
 from augmoments.averaging import tta
+from augmoments.averaging.averaged import MOST_PASSES
 from augmoments.averaging.classifier import Average
 from augmoments.cli.console import Stages, bars, messages, results, say
+from augmoments.cli.reading import read
 from augmoments.cli.tta_files import suffix, to_json, write
 from augmoments.cli.tta_results import Found, tables
 from augmoments.cli.usage import SPLITS, check_choice, check_fractions, writable
 from augmoments.config import load_policy
-from augmoments.data import Dataset, load
+from augmoments.data import Dataset
 from augmoments.errors import ConfigError
 from augmoments.models import load_model
 from augmoments.reporting.judges import with_ridge
@@ -64,7 +66,7 @@ def run(given: dict[str, Any]) -> None:
     with writable(options.out):
         model = None if options.model == "ridge" else load_model(options.model)
         with bars(options.quiet) as tell:
-            dataset = _dataset(options, tell)
+            dataset = read(options, tell)
             found = _found(options, policy, model, passes, dataset, tell)
         if options.out is not None:
             write(found, Path(options.out))
@@ -97,24 +99,12 @@ def _check(options: TtaOptions) -> None:
 
 def _passes(text: str) -> tuple[int, ...]:
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise ConfigError(f"--passes {text}: expected whole numbers from 1 on, as in 1,2,4,8.")
+    if not all(part.isdecimal() and 0 < int(part) <= MOST_PASSES for part in parts):
+        raise ConfigError(
+            f"--passes {text}: expected whole numbers from 1 on, as in 1,2,4,8, and to "
+            f"{MOST_PASSES:,}; beyond them is the limit."
+        )
     return tuple(int(part) for part in parts)
-
-
-def _dataset(options: TtaOptions, tell: Stages) -> Dataset:
-    stage = f"reading {options.images}"
-    tell(stage, 0, 1)
-    dataset = load(
-        options.images,
-        size=options.size,
-        split=options.split,  # type: ignore[arg-type]
-        key=options.key,
-        label_key=options.label_key,
-        progress=lambda done, total: tell(stage, done, total),
-    )
-    tell(stage, 1, 1)
-    return replace(dataset, name=dataset.name or options.images)
 
 
 def _found(
