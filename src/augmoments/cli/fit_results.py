@@ -20,12 +20,11 @@ from augmoments.calculus.dataset.augmented import AugmentedMoments
 from augmoments.calculus.dataset.ridge import RidgeSolution
 from augmoments.cli.fit_judge import Judge, Judged
 from augmoments.cluster.files import write_atomically
-from augmoments.config import policy_to_dict
 from augmoments.data import Skipped, Stream
-from augmoments.errors import PolicyError
 from augmoments.linear.module import linear_module
 from augmoments.reporting.environment import versions
 from augmoments.reporting.page import number, size
+from augmoments.reporting.plain import steps_of
 
 SCHEMA = "augmoments.fit/1"
 
@@ -131,10 +130,6 @@ def write(fit: Fit, folder: Path, seconds: float) -> dict[str, Path]:
 
 def to_json(fit: Fit, seconds: float, files: dict[str, Any]) -> str:
     """What ``fit.json`` has."""
-    try:
-        steps = policy_to_dict(fit.policy)["policy"]
-    except PolicyError:
-        steps = [str(fit.policy)]
     validation = fit.judge.validation
     content = {
         "schema": SCHEMA,
@@ -142,7 +137,7 @@ def to_json(fit: Fit, seconds: float, files: dict[str, Any]) -> str:
         "command": fit.command,
         "options": fit.options,
         "versions": versions(),
-        "policy": steps,
+        "policy": steps_of(fit.policy),
         "images": {**_about(fit.judge.plain), "count": fit.data.count},
         "classes": fit.judge.training.classes,
         "skipped": [{"file": str(path), "reason": reason} for path, reason in fit.skipped],

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
 import json
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from augmoments.cli.need_results import NUMBERS, Answer, Need, predicted
 from augmoments.cluster.files import write_atomically
-from augmoments.config import policy_to_dict
-from augmoments.errors import PolicyError
 from augmoments.reporting.environment import digest, versions
+from augmoments.reporting.plain import plain, steps_of
 
 SCHEMA = "augmoments.need/1"
 _COLUMNS = ("image", "label", "of", "draws", "rel_error", "confidence", "bound", "method", "error")
@@ -26,17 +21,13 @@ _COLUMNS = ("image", "label", "of", "draws", "rel_error", "confidence", "bound",
 def to_json(need: Need) -> str:
     """All of it."""
     dataset = need.subject.dataset
-    try:
-        steps = policy_to_dict(need.policy)["policy"]
-    except PolicyError:
-        steps = [str(need.policy)]
     judge = need.subject.judge
     content = {
         "schema": SCHEMA,
         "command": need.command,
         "options": need.options,
         "versions": versions(),
-        "policy": steps,
+        "policy": steps_of(need.policy),
         "images": {
             "name": dataset.name,
             "available": len(dataset),
@@ -48,7 +39,7 @@ def to_json(need: Need) -> str:
         },
         "model": judge.name if judge else None,
         "loss": judge.loss if judge else None,
-        "seconds_of_one": _plain(need.costs),
+        "seconds_of_one": plain(need.costs),
         "numbers": list(NUMBERS),
         "quantities": {answer.of: _about(need, answer) for answer in need.answers},
         "refused": {refusal.of: str(refusal.error) for refusal in need.refusals},
@@ -60,27 +51,12 @@ def to_json(need: Need) -> str:
 def _about(need: Need, answer: Answer) -> dict[str, Any]:
     found = answer.size
     return {
-        **_plain(found),
-        "predicted": [_plain(predicted(found, n)) for n in NUMBERS],
+        **plain(found),
+        "predicted": [plain(predicted(found, n)) for n in NUMBERS],
         "images": answer.images,
-        "seconds_an_image": _plain(found.n * need.costs.of(answer.of)),
+        "seconds_an_image": plain(found.n * need.costs.of(answer.of)),
         "found_in_seconds": answer.seconds,
     }
-
-
-def _plain(value: Any) -> Any:
-    """Values for JSON; what is not a finite number is null."""
-    if isinstance(value, Tensor):
-        return _plain(value.tolist())
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value
 
 
 def write_csv(need: Need, path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,9 @@ from torch import Tensor
 
 from augmoments.cli.tta_results import Found
 from augmoments.cluster.files import write_atomically
-from augmoments.config import policy_to_dict
-from augmoments.errors import ConfigError, PolicyError
+from augmoments.errors import ConfigError
 from augmoments.reporting.environment import digest, versions
+from augmoments.reporting.plain import plain, steps_of
 from augmoments.sample_size import SampleSize
 
 SCHEMA = "augmoments.tta/1"
@@ -24,16 +23,12 @@ SCHEMA = "augmoments.tta/1"
 def to_json(found: Found) -> str:
     """All of it, images by their place in the source."""
     dataset, prediction = found.dataset, found.prediction
-    try:
-        steps = policy_to_dict(found.policy)["policy"]
-    except PolicyError:
-        steps = [str(found.policy)]
     content = {
         "schema": SCHEMA,
         "command": found.command,
         "options": found.options,
         "versions": versions(),
-        "policy": steps,
+        "policy": steps_of(found.policy),
         "images": {
             "name": dataset.name,
             "available": len(dataset),
@@ -45,7 +40,7 @@ def to_json(found: Found) -> str:
         "model": found.model,
         "accuracy": prediction.accuracy,
         "plain_accuracy": prediction.plain_accuracy,
-        "prediction": {name: _plain(value) for name, value in vars(prediction).items()},
+        "prediction": {name: plain(value) for name, value in vars(prediction).items()},
         "needed": None if found.needed is None else _needed(found.needed),
         "warnings": found.warnings,
     }
@@ -54,16 +49,7 @@ def to_json(found: Found) -> str:
 
 def _needed(needed: SampleSize) -> dict[str, Any]:
     names = ("n", "rel_error", "confidence", "bound", "method", "error")
-    return {name: _plain(getattr(needed, name)) for name in names}
-
-
-def _plain(value: Any) -> Any:
-    """Values for JSON; what is not finite is null."""
-    if isinstance(value, Tensor):
-        return _plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return {name: plain(getattr(needed, name)) for name in names}
 
 
 def suffix(path: Path) -> str:

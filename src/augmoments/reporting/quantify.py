@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 from time import perf_counter
 
 from augmoments.adapters import as_policy
-from augmoments.config import policy_to_dict
-from augmoments.errors import PolicyError
 from augmoments.reporting.environment import versions
 from augmoments.reporting.measure import measure
+from augmoments.reporting.plain import steps_of
 from augmoments.reporting.request import Progress, Request
 from augmoments.reporting.results import Results, SubjectResult
 from augmoments.reporting.verdict import verdict
@@ -29,17 +28,13 @@ def quantify(request: Request, progress: Progress | None = None) -> Results:
     tell = progress or (lambda stage, done, total: None)
     policy = as_policy(request.policy)
     subjects = [measure(subject, policy, request.options, tell) for subject in request.subjects]
-    try:
-        steps = policy_to_dict(policy)["policy"]
-    except PolicyError:
-        steps = [str(policy)]
     seconds = perf_counter() - start
     return Results(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         command=request.command,
         config=request.config,
         versions=versions(),
-        policy=steps,
+        policy=steps_of(policy),
         subjects=subjects,
         verdict=verdict(subjects, seconds),
         warnings=[*request.warnings, *(text for s in subjects for text in _warnings(s))],

@@ -6,14 +6,14 @@ keys are only ever added to it, and a change of meaning raises the number.
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+from augmoments.reporting.plain import plain
 
 SCHEMA = "augmoments.results/1"
 Array = NDArray[np.float64]
@@ -174,23 +174,7 @@ class Results:
 
     def to_dict(self) -> dict[str, Any]:
         """Values for JSON; what is not a finite number becomes None."""
-        return {"schema": self.schema, **_plain(self)}
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            f.name: _plain(getattr(value, f.name))
-            for f in dataclasses.fields(value)
-            if not f.metadata.get("drawn")
-        }
-    if isinstance(value, dict):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value
+        return {"schema": self.schema, **plain(self)}
 
 
 def numbers(values: torch.Tensor) -> list[float]:
