@@ -10,10 +10,10 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses $(WOR
 PIN = $(shell grep -i '^$(1)==' constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup chromium demo test test-all lint format docs bench clean
+.PHONY: help setup chromium demo test test-all lint format docs bench bench-quick clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/.installed chromium ## Make .venv with everything that the other targets need
 
@@ -61,9 +61,11 @@ format: setup ## Format the code and fix what ruff can fix
 docs: setup .venv/.installed-docs ## Build the documentation into docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
 
-bench: setup ## Run every benchmark
-	@for script in $(wildcard benchmarks/[a-z]*.py); do \
-	    echo "== $$script"; $(BIN)/python $$script || exit 1; done
+bench: setup ## Time exact answers beside sampling: the table of docs/benchmarks.md
+	@$(BIN)/python benchmarks/run.py $(ROWS)
+
+bench-quick: setup ## The same with fewer images and coarser references
+	@$(BIN)/python benchmarks/run.py --quick $(ROWS)
 
 clean: ## Remove what was built, .venv too
 	rm -rf .venv build dist docs/_build .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -24,14 +24,15 @@ class Paired(NamedTuple):
 def paired(ours: Callable[[], object], peer: Callable[[], object], repeats: int = 21) -> Paired:
     """Time ``ours`` and ``peer`` in turn, after one warm-up of each."""
     ours(), peer()
-    pairs = [(_seconds(ours), _seconds(peer)) for _ in range(repeats)]
+    pairs = [(seconds(ours), seconds(peer)) for _ in range(repeats)]
     ratio = statistics.median(a / b for a, b in pairs)
     return Paired(
         *(statistics.median(column) for column in zip(*pairs, strict=True)), ratio, repeats
     )
 
 
-def _seconds(work: Callable[[], object]) -> float:
+def seconds(work: Callable[[], object]) -> float:
+    """Seconds that ``work`` takes."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start

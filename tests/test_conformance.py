@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
@@ -15,6 +16,7 @@ from augmoments.errors import InputTypeError, PolicyError
 from augmoments.laws.joint import Table
 from augmoments.operators.base import Operator, Pieces
 from augmoments.operators.flip import per_group
+from augmoments.operators.piecewise import SpatialMean
 from augmoments.testing import (
     check_action,
     check_adjoint,
@@ -183,10 +185,14 @@ def test_a_wrong_domain_is_refused():
         check_operator_matrix(am.expected_operator(policy, (3, 4, 5)))
 
 
+def mean_of(matrix):
+    return SpatialMean(sp.csr_array(matrix), np.ones(len(matrix)))
+
+
 class Wrong(SpatialOperator):
     def __init__(self, forward, backward, offset=0.0):
-        super().__init__((1, 2, 2), sp.csr_array(forward), torch.full((1, 2, 2), offset).double())
-        self._wrong = SpatialOperator((1, 2, 2), sp.csr_array(backward), self._offset)
+        super().__init__((1, 2, 2), mean_of(forward), torch.full((1, 2, 2), offset).double())
+        self._wrong = SpatialOperator((1, 2, 2), mean_of(backward), self._offset)
 
     def transpose(self, images):
         return self._wrong.linear(images)

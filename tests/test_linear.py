@@ -258,8 +258,8 @@ def test_a_covariance_that_does_not_fit_is_refused_before_it_is_allocated():
 @pytest.mark.slow
 def test_mnist_weights_equal_an_independent_computation(data_root):
     """60,000 images under translation U(-2, 2)^2 against dense convolution matrices in NumPy."""
-    from ridge_mnist import ALPHA as alpha
-    from ridge_mnist import reference
+    from rows.ridge_mnist import ALPHA as alpha
+    from rows.ridge_mnist import reference
 
     images, labels = am.data.mnist(data_root / "mnist")
     targets = one_hot(labels, 10).double()

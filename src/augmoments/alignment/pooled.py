@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from scipy.stats import spearmanr
 from torch import Tensor
 
 from augmoments.estimate import Method
@@ -122,5 +121,7 @@ def _over(value: Tensor, scale: Tensor) -> Tensor:
 def _rank_correlation(first: Tensor, second: Tensor) -> float | None:
     if any(len(values.unique()) < 2 for values in (first, second)):
         return None
+    from scipy.stats import spearmanr  # takes long to import
+
     found: Any = spearmanr(first.cpu(), second.cpu())
     return float(found.statistic)

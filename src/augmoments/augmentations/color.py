@@ -96,6 +96,10 @@ class ColorJitter(Augmentation):
         """All orders of the active factors; each is equally likely."""
         return tuple(permutations(range(len(self.jitters))))
 
+    @cached_property
+    def _steps(self) -> Tensor:
+        return torch.tensor(self.orders, dtype=torch.long)
+
     def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
         order = Parameter(Discrete(range(factorial(len(self.jitters)))))
         return (order, *(p for jitter in self.jitters for p in jitter.parameters(shape)))
@@ -106,10 +110,11 @@ class ColorJitter(Augmentation):
 
     def apply(self, images: Tensor, theta: Tensor) -> Tensor:
         def action(step: int) -> Action:
-            return lambda part, rows: self.jitters[step].apply(part, theta[rows, 1 + step, None])
+            own = theta[:, 1 + step, None]
+            return lambda part, rows: self.jitters[step].apply(part, own[rows])
 
         actions = [action(step) for step in range(len(self.jitters))]
-        steps = torch.tensor(self.orders, dtype=torch.long)[theta[:, 0].round().long()]
+        steps = self._steps[theta[:, 0].round().long()]
         for step in steps.unbind(1):
             images = choose(images, step, actions)
         return images

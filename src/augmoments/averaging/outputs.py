@@ -11,14 +11,14 @@ from torch import Tensor
 
 from augmoments.augmentations.base import Augmentation
 from augmoments.averaging.classifier import Average, scaled
+from augmoments.calculus.integrate import node_values
+from augmoments.calculus.memory import images_at_once
 from augmoments.calculus.nodes import QUANTILE, JointNodes, NodeFamily
 from augmoments.errors import InputError, ModelError
 from augmoments.estimate import Method, rounding
 from augmoments.losses.models import Model
-from augmoments.operators.base import Shape, outer
+from augmoments.operators.base import Shape
 
-_IMAGES_AT_ONCE = 8192
-_BYTES_AT_ONCE = 256 * 2**20
 _VALUES_KEPT = 2**24
 _MOST_AT_ONCE = 256
 
@@ -138,13 +138,15 @@ def pass_laws(
     with torch.no_grad():
         outputs = model(policy.apply(images[None, :1], family.nodes(0).theta[:1])[0]).shape[1]
     most = max(max_nodes, len(family.nodes(first)))
-    each = min(_MOST_AT_ONCE, max(1, _VALUES_KEPT // (most * outputs)))
+    room = min(_MOST_AT_ONCE, images_at_once(images[0]))
+    each = min(room, max(1, _VALUES_KEPT // (most * outputs)))
     for index in torch.arange(len(images)).split(each):
         level, law = 0, None
         while len(index):
-            nodes = family.nodes(level)
+            nested = law is not None and family.replicated
+            nodes = family.added(level) if nested else family.nodes(level)
             law = _law(model, images, index, policy, nodes, average, law)
-            last = law.method == "exact" or 2 * len(nodes) > max_nodes
+            last = law.method == "exact" or 2 * len(law.values) > max_nodes
             if level >= first:
                 done = torch.ones(len(law), dtype=torch.bool) if last else _known(law, tol, risk)
                 if done.any():
@@ -162,22 +164,29 @@ def _law(
     average: Average,
     before: PassLaw | None,
 ) -> PassLaw:
-    some = images[index.to(images.device)]
-    at_once = min(_IMAGES_AT_ONCE, max(1, _BYTES_AT_ONCE // (8 * some[0].nbytes)))
-    values = []
+    """What the nodes have, and, of replicates, what they had ``before``."""
+
+    def outputs(x: Tensor, _: Tensor) -> Tensor:
+        return scaled(model(x), average).cpu()
+
     with torch.no_grad():
-        for theta in nodes.theta.split(max(1, at_once // len(some))):
-            moved = policy.apply(outer(some, len(theta)), theta).flatten(0, 1)
-            values.append(scaled(model(moved), average).cpu())
-    kept = torch.cat(values).unflatten(0, (len(nodes), len(some)))
+        parts = node_values(outputs, images[index.to(images.device)], index, policy, nodes)
+        kept = torch.cat([part.values for part in parts])
     if not bool(kept.isfinite().all()):
         wrong = (~kept.isfinite()).any(2).any(0).nonzero().flatten()
         raise ModelError(
-            f"The model's outputs are not finite for {len(wrong)} of {len(some)} images somewhere "
+            f"The model's outputs are not finite for {len(wrong)} of {len(index)} images somewhere "
             f"in the augmentation, the first is image {int(index[wrong[0]])}."
         )
-    earlier = before if nodes.method == "cubature" else None
-    return PassLaw(index, kept, nodes.weights, nodes.method, nodes.replicates, earlier)
+    blocks = nodes.replicates
+    if before is None or blocks == 1:
+        return PassLaw(index, kept, nodes.weights, nodes.method, blocks, before)
+    pairs = ((before.values, kept), (before.weights / 2, nodes.weights / 2))
+    values, weights = (
+        torch.cat([part.unflatten(0, (blocks, -1)) for part in pair], 1).flatten(0, 1)
+        for pair in pairs
+    )
+    return PassLaw(index, values, weights, nodes.method, blocks)
 
 
 def _known(law: PassLaw, tol: float, risk: float) -> Tensor:

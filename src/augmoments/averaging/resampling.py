@@ -30,22 +30,31 @@ def averages(
         draws: How many averages.
         rng: Where they come from.
     """
-    values, ends, done = values.double(), np.cumsum(weights.numpy()), 0
+    values, done = values.double(), 0
+    places = _Places(weights.numpy())
     sums = torch.zeros(draws, values.shape[1], dtype=values.dtype)
     for n in passes:
         for _ in range(n - done):
-            nodes = torch.from_numpy(_places(rng.random(draws), ends))
+            nodes = torch.from_numpy(places(rng.random(draws)))
             sums = sums + values.index_select(0, nodes)
         done = n
         yield sums / n
 
 
-def _places(u: np.ndarray, ends: np.ndarray) -> np.ndarray:
+class _Places:
     """Nodes by their cumulative weights."""
-    last = len(ends) - 1
-    if ends[0] * len(ends) == ends[-1] and np.ptp(np.diff(ends, prepend=0.0)) == 0:
-        return np.minimum((u * len(ends)).astype(np.int64), last)
-    return np.minimum(np.searchsorted(ends, u * ends[-1], side="right"), last)
+
+    def __init__(self, weights: np.ndarray) -> None:
+        self._ends = ends = np.cumsum(weights)
+        alike = ends[0] * len(ends) == ends[-1]
+        self._alike = alike and np.ptp(np.diff(ends, prepend=0.0)) == 0
+
+    def __call__(self, u: np.ndarray) -> np.ndarray:
+        """The nodes for uniform numbers in [0, 1)."""
+        last = len(self._ends) - 1
+        if self._alike:
+            return np.minimum((u * len(self._ends)).astype(np.int64), last)
+        return np.minimum(np.searchsorted(self._ends, u * self._ends[-1], side="right"), last)
 
 
 def contenders(values: Tensor, top: int) -> Tensor:

@@ -16,25 +16,27 @@ from augmoments.calculus.covariance import Covariance
 from augmoments.calculus.plan import Plan, shapes_along
 from augmoments.calculus.solution import Errors, Solution
 from augmoments.calculus.state import FactorState
+from augmoments.calculus.windows import WindowedCovariance, WindowedState
 from augmoments.operators.base import Shape
 
 _DRAWS = 4
 _ITERATIONS = 12
 _PROBES = 32
-_CAUTION = 1.25  # of norms that are estimated
+CAUTION = 1.25  # of norms that are estimated
 _LABOUR = 2e9  # multiplications up to which Frobenius norms are computed exactly
 
 
-def carried(before: Solution, after: FactorState, plan: Plan) -> Errors:
+def carried(before: Solution, after: FactorState | WindowedState, plan: Plan) -> Errors:
     """The errors of ``before``, relative to the moments ``after`` the tail."""
     errors = before.errors
     if not any(part.any() for part in errors):
         return errors
     with torch.no_grad():
-        stretch = 1.0 if plan.keeps_traces else stretching(plan)
+        contracts = plan.keeps_traces or plan.windows is not None
+        stretch = 1.0 if contracts else stretching(plan)
         first, second = before.state.covariance, after.covariance
         mean = _ratio(before.state.mean.flatten(1).norm(dim=1), after.mean.flatten(1).norm(dim=1))
-        norms = _ratio(_frobenius(first, 1 / _CAUTION), _frobenius(second, _CAUTION))
+        norms = _ratio(frobenius(first, 1 / CAUTION), frobenius(second, CAUTION))
         traces = _ratio(first.trace(), second.trace())
     return Errors(
         errors.mean * mean * stretch,
@@ -66,18 +68,19 @@ def _norm(part: Augmentation, shape: Shape, seed: int) -> float:
     return float(norm.max())
 
 
-def _frobenius(covariance: Covariance, caution: float) -> Tensor:
+def frobenius(covariance: Covariance, caution: float) -> Tensor:
     r"""Frobenius norms ``(N,)``; where they take long, an estimate over ``caution``.
 
     :math:`E\|V z\|^2 = \|V\|_F^2` for standard normal z.
     """
-    _, columns, *shape = covariance.factor.shape
-    size = torch.Size(shape).numel()
-    if columns * size * min(columns, size) <= _LABOUR:
-        return covariance.frobenius_norm()
+    size = covariance.shape[1]
+    if not isinstance(covariance, WindowedCovariance):
+        columns = covariance.factor.shape[1]
+        if columns * size * min(columns, size) <= _LABOUR:
+            return covariance.frobenius_norm()
     generator = torch.Generator().manual_seed(0)
     z = torch.randn(size, _PROBES, generator=generator, dtype=torch.float64)
-    probes = z.to(covariance.factor).expand(len(covariance.factor), -1, -1)
+    probes = z.to(covariance.error).expand(len(covariance.error), -1, -1)
     return (covariance @ probes).square().sum(1).mean(1).sqrt() / caution
 
 

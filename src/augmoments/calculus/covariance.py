@@ -14,6 +14,7 @@ from augmoments.checks import check_memory
 from augmoments.errors import InputError
 
 _SMALL = 1024
+_BYTES_AT_ONCE = 2**22
 _LABOUR = 1e10  # multiplications from which on a few eigenpairs are found by Lanczos
 
 
@@ -38,7 +39,6 @@ class Covariance:
     semidefinite by construction.
 
     Attributes:
-        factor: The columns of F as images, shape ``(N, J, C, H, W)``.
         noise: The diagonal d as images, ``(N, C, H, W)``, or ``None``.
         error: Bound of the error of V in spectral norm, ``(N,)``.
     """
@@ -46,7 +46,7 @@ class Covariance:
     def __init__(
         self, factor: Tensor, noise: Tensor | None = None, error: Tensor | None = None
     ) -> None:
-        self.factor = factor
+        self._factor = factor
         self.noise = noise
         self.error = factor.new_zeros(len(factor)) if error is None else error
 
@@ -61,14 +61,31 @@ class Covariance:
 
     def to(self, dtype: torch.dtype) -> Covariance:
         """The same in another floating-point type."""
+        if dtype == self.factor.dtype:
+            return self
         noise = None if self.noise is None else self.noise.to(dtype)
         return Covariance(self.factor.to(dtype), noise, self.error.to(dtype))
 
     @property
+    def factor(self) -> Tensor:
+        """The columns of F as images, shape ``(N, J, C, H, W)``."""
+        return self._factor
+
+    @property
+    def image_shape(self) -> torch.Size:
+        """``(C, H, W)``."""
+        return self._factor.shape[2:]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the columns take."""
+        return self._factor.nbytes
+
+    @property
     def shape(self) -> torch.Size:
         """``(N, D, D)``."""
-        count, _, size = self._flat.shape
-        return torch.Size((count, size, size))
+        size = self.image_shape.numel()
+        return torch.Size((len(self.error), size, size))
 
     @property
     def _flat(self) -> Tensor:
@@ -77,7 +94,7 @@ class Covariance:
     def __matmul__(self, z: Tensor) -> Tensor:
         """``V z`` for vectors ``(N, D)``, matrices ``(N, D, k)`` or images ``(N, C, H, W)``."""
         count, size, _ = self.shape
-        images = self.factor.shape[2:]
+        images = self.image_shape
         if z.shape == (count, *images):
             return (self @ z.flatten(1)).reshape(z.shape)
         if z.shape == (count, size):
@@ -87,16 +104,23 @@ class Covariance:
                 f"V @ z takes z of shape ({count}, {size}), ({count}, {size}, k) or "
                 f"{(count, *images)}, got {tuple(z.shape)}."
             )
-        out = self._flat.mT @ (self._flat @ z)
+        out = self._product(z)
         return out if self.noise is None else out + self.noise.flatten(1)[..., None] * z
+
+    def _product(self, z: Tensor) -> Tensor:
+        """``F F^T z`` for matrices ``(N, D, k)``."""
+        return self._flat.mT @ (self._flat @ z)
 
     def diagonal(self) -> Tensor:
         """Variance of every pixel, ``(N, C, H, W)``."""
         return self._diagonal
 
     @cached_property
+    @torch.enable_grad()
     def _diagonal(self) -> Tensor:
-        squares = self.factor.square().sum(1)
+        at_once = max(1, _BYTES_AT_ONCE // max(self.factor[:, :1].nbytes, 1))
+        squares = sum(part.square().sum(1) for part in self.factor.split(at_once, 1))
+        assert isinstance(squares, Tensor)
         return squares if self.noise is None else squares + self.noise
 
     def trace(self) -> Tensor:
@@ -108,6 +132,7 @@ class Covariance:
         return self._frobenius_norm
 
     @cached_property
+    @torch.enable_grad()
     def _frobenius_norm(self) -> Tensor:
         flat = self._flat
         gram = flat @ flat.mT if flat.shape[1] <= flat.shape[2] else flat.mT @ flat
@@ -116,6 +141,14 @@ class Covariance:
             noise = self.noise.flatten(1)
             square = square + (noise * (2 * flat.square().sum(1) + noise)).sum(1)
         return square.sqrt()
+
+    @cached_property
+    def gram(self) -> Tensor:
+        """The smaller one of ``F^T F`` and ``F F^T``, ``(N, J, J)`` or ``(N, D, D)``.
+
+        Detached and float64: differences of its squares tell errors.
+        """
+        return _smaller_gram(self._flat.detach())
 
     def root(self) -> Tensor:
         """A root ``R`` with ``V = R R^T``, shape ``(N, D, J)``, or ``(N, D, J + D)`` with noise."""
@@ -164,16 +197,15 @@ class Covariance:
         if not 1 <= k <= size:
             raise InputError(f"k must lie between 1 and D = {size}, got {k}.")
         smaller, larger = sorted((columns, size))
-        if self.noise is not None or (smaller**2 * larger > _LABOUR and k <= smaller // 8):
+        many = smaller > _SMALL and smaller**2 * larger > _LABOUR
+        if self.noise is not None or (many and k <= smaller // 8):
             return self._eigh_of_operator(k)
-        work = flat.double()
-        if size <= columns:
-            values, vectors = torch.linalg.eigh(work.mT @ work)
-            values, vectors = values.flip(-1)[:, :k], vectors.flip(-1)[..., :k]
-        else:
-            values, mix = torch.linalg.eigh(work @ work.mT)
-            values, mix = values.flip(-1)[:, :k], mix.flip(-1)[..., :k]
-            vectors, values = _complete(work.mT @ mix, values, k)
+        values, mix = torch.linalg.eigh(_smaller_gram(flat) if flat.requires_grad else self.gram)
+        values, vectors = values.flip(-1)[:, :k], mix.flip(-1)[..., :k]
+        if size > columns:
+            parts = flat.split(max(1, _BYTES_AT_ONCE // (8 * count * max(columns, 1))), 2)
+            turned = torch.cat([vectors.mT @ part.double() for part in parts], 2).mT
+            vectors, values = _complete(turned, values, k)
         images = vectors.mT.reshape(count, k, *self.factor.shape[2:])
         values, images = values.clamp_min(0).to(flat.dtype), images.to(flat.dtype)
         return Eigenpairs(values, images, self.error)
@@ -181,7 +213,7 @@ class Covariance:
     def _eigh_of_operator(self, k: int) -> Eigenpairs:
         """Eigenpairs of the whole matrix: directly if small or most are wanted, else by Lanczos."""
         count, size, _ = self.shape
-        images = (count, k, *self.factor.shape[2:])
+        images = (count, k, *self.image_shape)
         if self.noise is not None and (size <= _SMALL or k > size // 4):
             values, vectors = torch.linalg.eigh(self.to(torch.float64).dense())
             values, vectors = values.flip(-1)[:, :k], vectors.flip(-1)[..., :k]
@@ -191,8 +223,8 @@ class Covariance:
             values = torch.stack([torch.from_numpy(w[::-1].copy()) for w, _ in pairs])
             vectors = torch.stack([torch.from_numpy(v[:, ::-1].copy()) for _, v in pairs])
         return Eigenpairs(
-            values.clamp_min(0).to(self.factor),
-            vectors.mT.reshape(images).to(self.factor),
+            values.clamp_min(0).to(self.error),
+            vectors.mT.reshape(images).to(self.error),
             self.error,
         )
 
@@ -202,6 +234,21 @@ class Covariance:
         flat = (flat if flat.dtype == torch.float64 else flat.float()).numpy()
         noise = None if self.noise is None else self.noise[n].detach().cpu().flatten()
         return _SciPyCovariance(flat, 0.0 if noise is None else noise.to(torch.float64).numpy())
+
+
+def products(rows: Tensor, others: Tensor) -> Tensor:
+    """``P Q^T`` ``(N, J, K)`` in float64, for ``P`` ``(N, J, D)`` and ``Q`` ``(N, K, D)``."""
+    at_once = max(1, _BYTES_AT_ONCE // max(8 * rows[..., :1].numel(), 1))
+    out = rows.new_zeros(len(rows), rows.shape[1], others.shape[1], dtype=torch.float64)
+    for p, q in zip(rows.split(at_once, 2), others.split(at_once, 2), strict=True):
+        p = p.double()
+        out.baddbmm_(p, (p if others is rows else q.double()).mT)
+    return out
+
+
+def _smaller_gram(flat: Tensor) -> Tensor:
+    rows = flat.mT if flat.shape[2] <= flat.shape[1] else flat
+    return products(rows, rows)
 
 
 class _SciPyCovariance(LinearOperator):
@@ -225,12 +272,19 @@ def _complete(vectors: Tensor, values: Tensor, k: int) -> tuple[Tensor, Tensor]:
     good = values > 1e4 * eps * values[:, :1].clamp_min(1e-300)
     norms = values.clamp_min(1e-300).sqrt()
     vectors = torch.where(good[:, None], vectors / norms[:, None], 0.0)
+    if found == k and good.all():
+        return _orthonormal(vectors), values
     values = torch.nn.functional.pad(values, (0, k - found))
     filler = torch.randn(size, k, generator=torch.Generator().manual_seed(0), dtype=vectors.dtype)
     filler = filler.to(vectors.device).expand(count, -1, -1)
     spanned = torch.nn.functional.pad(vectors, (0, k - found))
     empty = torch.nn.functional.pad(~good, (0, k - found), value=True)
     candidates = torch.where(empty[:, None], filler - spanned @ (spanned.mT @ filler), spanned)
+    return _orthonormal(candidates), values
+
+
+def _orthonormal(candidates: Tensor) -> Tensor:
+    """An orthonormal basis of the columns, each turned the same way."""
     basis, triangle = torch.linalg.qr(candidates)
     sign = triangle.diagonal(dim1=1, dim2=2).sign()
-    return basis * torch.where(sign == 0, 1.0, sign)[:, None], values
+    return basis * torch.where(sign == 0, 1.0, sign)[:, None]

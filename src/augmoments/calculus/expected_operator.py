@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from augmoments.adapters import Policy, as_policy
-from augmoments.calculus.sparse import multiply_rows, torch_csr
 from augmoments.checks import check_images, check_memory
 from augmoments.errors import InputError, PolicyError
 from augmoments.operators.base import Shape
 from augmoments.operators.kronecker import KroneckerSum
-from augmoments.operators.piecewise import combined_warp
+from augmoments.operators.piecewise import SpatialMean, combined_warp
+from augmoments.operators.sparse import multiply_rows
 from augmoments.operators.warp import Warp
 from augmoments.rules import Mixture, Product, QuadraticRule, Rule, leaves
 
@@ -84,25 +84,16 @@ class ExpectedOperator(ABC):
 class SpatialOperator(ExpectedOperator):
     """The same sparse matrix ``(HW, HW)`` on every channel."""
 
-    def __init__(self, shape: Shape, plane: sp.csr_array, offset: Tensor) -> None:
+    def __init__(self, shape: Shape, plane: SpatialMean, offset: Tensor) -> None:
         super().__init__(shape, shape)
         self.plane = plane
         self._shift = offset
-        self._cache: dict[tuple[torch.dtype, torch.device, bool], Tensor] = {}
-
-    def _torch(self, like: Tensor, transposed: bool) -> Tensor:
-        key = (like.dtype, like.device, transposed)
-        if key not in self._cache:
-            plane = sp.csr_array(self.plane.T) if transposed else self.plane
-            self._cache[key] = torch_csr(plane, like)
-        return self._cache[key]
 
     def _multiply(self, images: Tensor, transposed: bool) -> Tensor:
         work = images if images.dtype in (torch.float32, torch.float64) else images.float()
         flat = work.reshape(-1, work.shape[-2] * work.shape[-1])
-        matrix = self._torch(work, transposed)
-        out = (matrix @ flat.T).T if flat.requires_grad else multiply_rows(matrix, flat)
-        return out.reshape(images.shape).to(images.dtype)
+        matrix = self.plane.tensor(work, transposed)
+        return multiply_rows(matrix, flat).reshape(images.shape).to(images.dtype)
 
     def linear(self, images: Tensor) -> Tensor:
         return self._multiply(images, transposed=False)
@@ -111,7 +102,7 @@ class SpatialOperator(ExpectedOperator):
         return self._multiply(images, transposed=True)
 
     def matrix(self) -> sp.csr_array:
-        return sp.csr_array(sp.kron(sp.eye_array(self.shape[0]), self.plane, format="csr"))
+        return sp.csr_array(sp.kron(sp.eye_array(self.shape[0]), self.plane.matrix, format="csr"))
 
     def _offset(self) -> Tensor:
         return self._shift
@@ -330,7 +321,7 @@ def _leaf(rule: QuadraticRule, shape: Shape) -> ExpectedOperator:
     offset = fill * (1 - mask.reshape(output_shape[1:]))
     if isinstance(mean, KroneckerSum):
         return KroneckerOperator(shape, output_shape, mean, offset)
-    return SpatialOperator(shape, mean.matrix, offset)
+    return SpatialOperator(shape, mean, offset)
 
 
 def _on_batch(images: Tensor, action: Callable[[Tensor], Tensor], shape: Shape) -> Tensor:

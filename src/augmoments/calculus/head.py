@@ -16,14 +16,17 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from augmoments.calculus.leading import leading
 from augmoments.calculus.nodes import QUANTILE, REPLICATES, JointNodes
 from augmoments.calculus.plan import Plan
 from augmoments.calculus.solution import Errors, Solution, ratio
 from augmoments.calculus.state import FactorState
+from augmoments.calculus.windowed import windowed_errors
 from augmoments.operators.base import outer
 
 Action = Callable[[Tensor, Tensor], tuple[Tensor, Tensor | None]]
 _BYTES_AT_ONCE = 256 * 2**20
+_BYTES_OF_NODES = 2**20  # evaluated together, so that what comes between stays in the cache
 _EXACTLY = 2**24  # values of a factor whose Gram matrix is computed in float64
 _TAIL_DRAWS = 2
 _ITERATIONS = 20
@@ -39,12 +42,21 @@ def evaluate_head(plan: Plan, level: int, state: FactorState) -> Solution:
     weights = nodes.weights.to(images)
     mean = torch.einsum("k,kn...->n...", weights, columns)
     mean, mean_error = _better_mean(plan, nodes, images, columns, mean)
-    columns = columns - mean
+    moving = columns.requires_grad or mean.requires_grad
+    columns = columns - mean if moving else columns.sub_(mean)
     columns *= weights.sqrt().reshape(-1, 1, 1, 1, 1)
     noise = None if noises is None else torch.einsum("k,kn...->n...", weights, noises)
     moved = replace(state, mean=mean, factor=columns.transpose(0, 1), noise=noise)
     if nodes.replicates == 1:
         errors = Errors.constant(images, torch.nan)._replace(mean=mean_error)
+    elif plan.windows is not None:
+        full, kept = moved, leading(moved, state.tolerance)
+        moved = replace(full, factor=kept.factor)
+        with torch.no_grad():
+            shares = _block_noise(noises, nodes)
+            shares = None if shares is None else shares.to(mean).unflatten(2, mean.shape[1:])
+            found = windowed_errors(plan.windows, full, kept, nodes, shares)
+            errors = Errors(mean_error, *found)
     else:
         with torch.no_grad():
             errors = Errors(mean_error, *_replicate_errors(plan, moved, nodes, noises))
@@ -55,9 +67,7 @@ def _in_parts(
     action: Action, images: Tensor, nodes: JointNodes
 ) -> tuple[Tensor | None, Tensor | None]:
     """What an action makes of the images at all nodes, ``(K, N, ...)``, a few nodes at a time."""
-    at_once = max(1, _BYTES_AT_ONCE // (8 * images.nbytes))
-    if len(nodes) <= at_once:
-        return action(outer(images, len(nodes)), nodes.theta)
+    at_once = max(1, _BYTES_OF_NODES // images.nbytes)
     found: list[Tensor | None] = [None, None]
     for start in range(0, len(nodes), at_once):
         theta = nodes.theta[start : start + at_once]
@@ -79,7 +89,7 @@ def _better_mean(
         return plan.head_mean.apply(images), images.new_zeros(len(images))
     if nodes.replicates == 1:
         return plain, images.new_full((len(images),), torch.nan)
-    error = _mean_error(columns.detach(), plain.detach(), nodes)
+    error = _mean_error(columns.detach(), plain.detach(), nodes, plan)
     if plan.surrogate is not None:
         gaps, _ = _in_parts(plan.surrogate.conditional, images, nodes)
         assert gaps is not None
@@ -87,23 +97,27 @@ def _better_mean(
         shift = torch.einsum("k,kn...->n...", nodes.weights.to(images), gaps)
         assert plan.surrogate_mean is not None
         corrected = plan.surrogate_mean.apply(images) + shift
-        smaller = _mean_error(gaps.detach(), shift.detach(), nodes)
+        smaller = _mean_error(gaps.detach(), shift.detach(), nodes, plan)
         use = smaller < error
         plain = torch.where(use.reshape(-1, 1, 1, 1), corrected, plain)
         error = torch.minimum(smaller, error)
-    return plain, ratio(error, plain.detach().double().flatten(1).norm(dim=1)).to(plain.dtype)
+    norm = _seen(plain.detach(), plan).double().flatten(1).norm(dim=1)
+    return plain, ratio(error, norm).to(plain.dtype)
 
 
-def _mean_error(columns: Tensor, pooled: Tensor, nodes: JointNodes) -> Tensor:
+def _seen(mean: Tensor, plan: Plan) -> Tensor:
+    """A mean as errors are told of it: after the tail where that just cuts windows."""
+    return mean if plan.windows is None else plan.windows.average(mean)
+
+
+def _mean_error(columns: Tensor, pooled: Tensor, nodes: JointNodes, plan: Plan) -> Tensor:
     """99.5% bound on the norm of the error of a mean of ``columns`` ``(K, N, ...)``."""
     blocks = nodes.replicates
     weights = blocks * nodes.weights.to(columns)
-    parts = zip(columns.chunk(blocks), weights.chunk(blocks), strict=True)
-    squares = [
-        (torch.einsum("k,kn...->n...", w, c) - pooled).double().flatten(1).square().sum(1)
-        for c, w in parts
-    ]
-    return QUANTILE * (torch.stack(squares).sum(0) / (blocks * (blocks - 1))).sqrt()
+    each = torch.block_diag(*weights.chunk(blocks)) @ columns.flatten(1)
+    gaps = _seen(each.reshape(-1, *pooled.shape) - pooled, plan)
+    squares = gaps.double().flatten(2).square().sum((0, 2))
+    return QUANTILE * (squares / (blocks * (blocks - 1))).sqrt()
 
 
 def _replicate_errors(

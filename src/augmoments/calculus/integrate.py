@@ -11,9 +11,10 @@ from torch import Tensor
 
 from augmoments.adapters import Policy, as_policy
 from augmoments.augmentations.base import Augmentation
+from augmoments.calculus.memory import images_at_once
 from augmoments.calculus.nodes import QUANTILE, JointNodes, NodeFamily
 from augmoments.errors import InputError, ModelError
-from augmoments.estimate import Estimate, rounding
+from augmoments.estimate import Estimate, Method, rounding
 from augmoments.operators.base import Shape, outer
 
 Indexed = Callable[[Tensor, Tensor], Tensor]
@@ -30,8 +31,7 @@ class NodeValues(NamedTuple):
     """``(k, N, ...)``."""
 
 
-_IMAGES_AT_ONCE = 8192
-_BYTES_AT_ONCE = 256 * 2**20
+_IMAGES_OF_A_GROUP = 256
 
 
 def integrate(
@@ -51,7 +51,9 @@ def integrate(
     policy.output_shape(shape)
     family = NodeFamily(policy, shape, seed, max_nodes)
     parts, done = [], 0
-    for index in torch.arange(len(images)).split(256):
+    for index in torch.arange(len(images)).split(
+        min(_IMAGES_OF_A_GROUP, images_at_once(images[0]))
+    ):
         parts.append(_refine(fn, images, index, policy, family, tol, max_nodes))
         done += len(index)
         if progress is not None:
@@ -75,13 +77,20 @@ def _refine(
     tol: float,
     max_nodes: int,
 ) -> Estimate:
-    """Raise the level for those images whose error is not yet small enough."""
+    """Raise the level for those images whose error is not yet small enough.
+
+    Replicates keep the sums over the nodes that they have and add what is new.
+    """
     result: Estimate | None = None
+    sums: _Sums | None = None
     active = torch.arange(len(index))
-    level, first = 0, first_level(family)
+    level, first, count = 0, first_level(family), 0
     while True:
-        nodes = family.nodes(level)
-        found = _sum(fn, images[index[active]], index[active], policy, nodes)
+        before = sums if family.replicated else None
+        nodes = family.nodes(level) if before is None else family.added(level)
+        sums = _sum(fn, images[index[active]], index[active], policy, nodes, before)
+        count = len(nodes) if before is None else 2 * count
+        found = _estimate(sums, nodes.method, count)
         if result is not None and nodes.replicates == 1:
             found = _with_change(found, result, active, earlier=level > 1)
         result = found if result is None else _update(result, active, found)
@@ -91,9 +100,9 @@ def _refine(
         settled = (found.error <= small) & (found.variance_error <= 4 * tol * found.variance)
         open_ = ~(settled.flatten(1).all(1) if settled.ndim > 1 else settled).cpu()
         if level >= first:
-            if 2 * len(nodes) > max_nodes or not open_.any():
+            if 2 * count > max_nodes or not open_.any():
                 return result
-            active = active[open_]
+            active, sums = active[open_], sums.select(open_)
         level += 1
 
 
@@ -118,16 +127,34 @@ def _with_change(found: Estimate, before: Estimate, active: Tensor, earlier: boo
     return replace(found, error=error, variance_error=variance_error)
 
 
-def _sum(
-    fn: Indexed, images: Tensor, index: Tensor, policy: Augmentation, nodes: JointNodes
-) -> Estimate:
-    """Mean and variance over the nodes, and what is known of their errors.
+class _Sums(NamedTuple):
+    """Averages of differences to the first value, replicate by replicate.
 
-    Sums are taken of differences to the first value, replicate by replicate, so that nothing is
-    kept of the single values.
+    Nothing is kept of the single values.
     """
+
+    centre: Tensor
+    """The first value, ``(N, ...)``."""
+    first: Tensor
+    """``(R, N, ...)``."""
+    second: Tensor
+    """Of the squared differences, ``(R, N, ...)``."""
+
+    def select(self, mask: Tensor) -> _Sums:
+        return _Sums(self.centre[mask], self.first[:, mask], self.second[:, mask])
+
+
+def _sum(
+    fn: Indexed,
+    images: Tensor,
+    index: Tensor,
+    policy: Augmentation,
+    nodes: JointNodes,
+    before: _Sums | None,
+) -> _Sums:
+    """Averages over the nodes, and over as many that were met ``before``."""
     blocks = nodes.replicates
-    centre: Tensor | None = None
+    centre = None if before is None else before.centre
     sums: list[list[Tensor]] = [[torch.zeros(())] * blocks for _ in (1, 2)]
     for block, weights, values in node_values(fn, images, index, policy, nodes):
         centre = values[0].detach() if centre is None else centre
@@ -137,11 +164,19 @@ def _sum(
             totals[block] = term + totals[block].to(term)
     assert centre is not None
     first, second = torch.stack(sums[0]), torch.stack(sums[1])
-    shift = first.mean(0)
+    if before is not None:
+        first, second = (before.first + first) / 2, (before.second + second) / 2
+    return _Sums(centre, first, second)
+
+
+def _estimate(sums: _Sums, method: Method, count: int) -> Estimate:
+    """Mean and variance, and what is known of their errors."""
+    centre, first, second = sums
+    blocks, shift = len(first), first.mean(0)
     value, variance = centre + shift, (second.mean(0) - shift.square()).clamp_min(0)
     if blocks == 1:
         floor = rounding(value.dtype)
-        known = 0.0 if nodes.method == "exact" else torch.nan
+        known = 0.0 if method == "exact" else torch.nan
         error = floor * (value.abs() + variance.sqrt()) + known
         variance_error = 4 * floor * (variance + shift.square()) + known
     else:
@@ -149,7 +184,7 @@ def _sum(
         squares = second - 2 * shift * first + shift.square()  # about the pooled mean
         error = QUANTILE * ((first - shift).square().sum(0) / pairs).sqrt()
         variance_error = QUANTILE * ((squares - squares.mean(0)).square().sum(0) / pairs).sqrt()
-    return Estimate(value, variance, error, variance_error, nodes.method, len(nodes))
+    return Estimate(value, variance, error, variance_error, method, count)
 
 
 def node_values(
@@ -158,7 +193,7 @@ def node_values(
     index: Tensor,
     policy: Augmentation,
     nodes: JointNodes,
-    most: int = _IMAGES_AT_ONCE,
+    most: int | None = None,
 ) -> Iterator[NodeValues]:
     """The values of ``fn`` at all nodes, replicate by replicate, a bounded number at a time.
 
@@ -170,8 +205,8 @@ def node_values(
         nodes: Its nodes.
         most: Augmented images at a time, or one node of all images where that is more.
     """
-    at_once = min(most, max(1, _BYTES_AT_ONCE // (8 * images[0].nbytes)))
-    pieces = max(1, at_once // len(images))
+    at_once = images_at_once(images[0])
+    pieces = max(1, min(most or at_once, at_once) // len(images))
     blocks = nodes.replicates
     pairs = zip(nodes.theta.chunk(blocks), nodes.weights.chunk(blocks), strict=True)
     for block, (theta, weights) in enumerate(pairs):

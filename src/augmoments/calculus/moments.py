@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -19,6 +19,7 @@ from augmoments.calculus.plan import Plan
 from augmoments.calculus.solution import Errors, Solution
 from augmoments.calculus.solve import solve
 from augmoments.calculus.state import FactorState
+from augmoments.calculus.windows import WindowedCovariance, WindowedState
 from augmoments.checks import available_memory, check_images, check_memory
 from augmoments.errors import InputError
 from augmoments.estimate import Method, rounding
@@ -27,6 +28,7 @@ from augmoments.rules import leaves
 
 _BYTES_AT_ONCE = 256 * 2**20
 _MOST_MEMORY = 4 * 2**30
+_SOBOL = 512  # nodes at level 2
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ class Moments:
         """Refuse to stand for the moments of other images.
 
         Raises:
-            InputError: The images are of another number, or come out with another shape.
+            InputError: The images are of another number, dtype or device, or come out with another
+                shape.
         """
         shape: Shape = tuple(images.shape[1:])  # type: ignore[assignment]
         expected = (len(images), *policy.output_shape(shape))
@@ -83,6 +86,11 @@ class Moments:
             raise InputError(
                 f"given has moments of shape {tuple(self.mean.shape)}, these images come out with "
                 f"shape {expected}."
+            )
+        if (self.mean.dtype, self.mean.device) != (images.dtype, images.device):
+            raise InputError(
+                f"given has moments in {self.mean.dtype} on {self.mean.device}, these images are "
+                f"{images.dtype} on {images.device}: compute them from the images as they are here."
             )
 
     def __repr__(self) -> str:
@@ -169,7 +177,9 @@ def moments(
     chunks = torch.arange(len(work)).split(_images_at_once(work, plan, memory))
     for index in chunks:
         part = solve(work[index], plan, tol if mixed is None else tol / 2)
-        if len(work) * part.state.factor[0].nbytes > memory / 2:
+        if mixed is not None:
+            part = part.spread()
+        if len(work) * part.seen.covariance.nbytes > memory / 2 * len(index):
             part = replace(part, state=part.state.compress())
         parts.append(part)
         if progress is not None:
@@ -184,10 +194,10 @@ def moments(
     found = Errors(*map(torch.cat, zip(*(part.errors for part in parts), strict=True)))
     lost = torch.cat([_cancelled(part) for part in parts]) + 2 * floor
     error = found + Errors(torch.full_like(lost, floor), lost, lost, lost)
-    states = [part.state for part in parts]
-    factor = _stack([state.factor for state in states])
-    covariance = Covariance(factor, _noise(states))
-    covariance.error = (error.spectral * covariance.trace()).detach()
+    states = [part.seen for part in parts]
+    covariance = states[0].covariance if len(states) == 1 else _joined(states)
+    trace = torch.cat([state.covariance.trace() for state in states])
+    covariance.error = (error.spectral * trace).detach()
     return Moments(
         mean=torch.cat([state.mean for state in states]).to(batch.dtype),
         covariance=covariance.to(batch.dtype),
@@ -200,6 +210,18 @@ def moments(
     )
 
 
+def _joined(states: Sequence[FactorState | WindowedState]) -> Covariance:
+    """The covariances of several batches as one."""
+    found = [state.noise for state in states if state.noise is not None]
+    noise = torch.cat(found) if found else None
+    windowed = [state for state in states if isinstance(state, WindowedState)]
+    if not windowed:
+        return Covariance(_stack([state.factor for state in states]), noise)
+    whole = _stack([state.before.factor for state in windowed])
+    between = torch.cat([state.covariance.between for state in windowed])
+    return WindowedCovariance(whole, windowed[0].windows, between, noise)
+
+
 def _cancelled(solution: Solution) -> Tensor:
     """What rounding may have done to the covariance: its columns are differences of images.
 
@@ -207,8 +229,8 @@ def _cancelled(solution: Solution) -> Tensor:
     which is at most its norm.
     """
     with torch.no_grad():
-        norm = solution.state.covariance.diagonal().flatten(1).norm(dim=1)
-        noise = solution.state.roundoff
+        norm = solution.seen.covariance.diagonal().flatten(1).norm(dim=1)
+        noise = solution.seen.roundoff
         share = noise / norm.clamp_min(torch.finfo(norm.dtype).tiny).sqrt()
         return torch.where(norm > noise.square(), 2 * share + share.square(), 0.0)
 
@@ -225,25 +247,19 @@ def _allowed(max_memory: float | None) -> float:
 def _images_at_once(images: Tensor, plan: Plan, memory: float) -> int:
     """How many images fit into the working memory with all their columns."""
     size = max(prod(shape) for shape in (plan.shape, plan.middle))
-    columns = len(plan.nodes.nodes(2)) if plan.nodes else 0
+    replicated = plan.nodes is not None and plan.nodes.replicated
+    columns = _SOBOL if replicated else len(plan.nodes.nodes(2)) if plan.nodes else 0
     widest = max(columns, 1)
-    for leaf in leaves(plan.rule(64)):
+    for leaf in [] if plan.windows else leaves(plan.rule(64)):
         columns = most_columns(leaf, columns, size)
         widest = max(widest, columns)
     needed = 3 * widest * size * images.element_size()
     return max(1, int(min(_BYTES_AT_ONCE, memory) // needed))
 
 
-def _noise(states: list[FactorState]) -> Tensor | None:
-    found = [state.noise for state in states if state.noise is not None]
-    return torch.cat(found) if found else None
-
-
 def _stack(factors: list[Tensor]) -> Tensor:
     rank = max(factor.shape[1] for factor in factors)
     count = sum(len(factor) for factor in factors)
-    if len(factors) == 1:
-        return factors[0]
     size = factors[0][0, :1].nbytes * rank
     check_memory(count * size, "the factors of all covariances", "fewer images at a time")
     out = factors[0].new_zeros(count, rank, *factors[0].shape[2:])

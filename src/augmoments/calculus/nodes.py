@@ -19,7 +19,6 @@ from math import prod
 
 import numpy as np
 import torch
-from scipy.stats import qmc
 from torch import Tensor
 
 from augmoments.augmentations.base import Augmentation
@@ -28,6 +27,7 @@ from augmoments.errors import InputError
 from augmoments.estimate import Method
 from augmoments.laws import ContinuousLaw
 from augmoments.laws.joint import JointAtoms, JointLaw, Seed
+from augmoments.laws.sobol import sobol
 from augmoments.operators.base import Shape
 from augmoments.rules import MOST_ATOMS, gauss_nodes
 
@@ -104,15 +104,19 @@ class NodeFamily:
         return self.policy.affine and not self.replicated and not self._free
 
     def nodes(self, level: int) -> JointNodes:
-        """The nodes at ``level`` >= 0."""
+        """The nodes at ``level`` >= 0; of replicates, those of the level before come first."""
         if self.replicated:
-            return self._sobol(4 + level)
+            return self._sobol(level)
         if self.method == "exact":
             points, weights = self.policy.atoms(self.shape)
         else:
             points, weights = independent([_nodes_1d(p, level) for p in self.parameters])
         theta = self._attached(torch.from_numpy(points))
         return JointNodes(theta, torch.from_numpy(weights), self.method)
+
+    def added(self, level: int) -> JointNodes:
+        """The half of the nodes of replicates at ``level`` > 0 that the level before lacks."""
+        return self._sobol(level, added=True)
 
     def _attached(self, theta: Tensor) -> Tensor:
         """Nodes that move with the parameters of their laws, where these are tensors."""
@@ -122,7 +126,7 @@ class NodeFamily:
         pairs = zip(self.parameters, columns, strict=True)
         return torch.cat([parameter.attach(own) for parameter, own in pairs], 1)
 
-    def _sobol(self, log2: int) -> JointNodes:
+    def _sobol(self, level: int, added: bool = False) -> JointNodes:
         """Points of the parameters that are not enumerated, for each outcome of those that are."""
         enumerated = self._enumerated()
         outcomes = independent(
@@ -133,12 +137,14 @@ class NodeFamily:
         columns = torch.tensor(
             [e for p, e in zip(self.parameters, enumerated, strict=True) for _ in range(p.width)]
         )
-        log2 -= int(np.log2(len(shares)))
-        theta = torch.empty(REPLICATES, len(shares), 2**log2, len(columns), dtype=torch.float64)
-        theta[..., columns] = torch.from_numpy(outcomes.points)[:, None]
+        log2 = 4 + level - int(np.log2(len(shares)))
+        first, count = (2**log2 // 2, 2**log2 // 2) if added else (0, 2**log2)
+        theta = torch.empty(REPLICATES, count, len(shares), len(columns), dtype=torch.float64)
+        theta[..., columns] = torch.from_numpy(outcomes.points)
         for replicate in range(REPLICATES):
-            theta[replicate, ..., ~columns] = _scrambled(drawn, log2, [self.seed, replicate])
-        weights = (shares / (REPLICATES * 2**log2))[None, :, None].expand(theta.shape[:-1])
+            points = _scrambled(drawn, log2, [self.seed, replicate])[first:]
+            theta[replicate, ..., ~columns] = points[:, None]
+        weights = (shares / (REPLICATES * count)).expand(theta.shape[:-1])
         theta = self._attached(theta.flatten(0, 2))
         return JointNodes(theta, weights.flatten(), self.method, REPLICATES)
 
@@ -156,8 +162,7 @@ class NodeFamily:
 def _scrambled(parameters: list[Parameter], log2: int, seed: list[int]) -> Tensor:
     """``2**log2`` scrambled Sobol points of several parameters, side by side."""
     ends = np.cumsum([0, *(parameter.dimension for parameter in parameters)])
-    sobol = qmc.Sobol(int(ends[-1]), scramble=True, rng=np.random.default_rng(seed))
-    u = sobol.random_base2(log2)
+    u = sobol(int(ends[-1]), log2, seed)
     columns = [p.ppf(u[:, i:j]) for p, i, j in zip(parameters, ends[:-1], ends[1:], strict=True)]
     return torch.from_numpy(np.concatenate(columns, 1).astype(float))
 

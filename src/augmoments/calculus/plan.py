@@ -13,6 +13,7 @@ from augmoments.augmentations.sequence import Chain
 from augmoments.calculus.blend import most_columns
 from augmoments.calculus.expected_operator import ExpectedOperator, average, has_exact_mean
 from augmoments.calculus.nodes import NodeFamily
+from augmoments.calculus.windows import Windows
 from augmoments.errors import NotEnoughMemoryError, PolicyError
 from augmoments.estimate import Method, weakest
 from augmoments.operators.base import Shape
@@ -20,6 +21,7 @@ from augmoments.rules import Product, Rule, leaves
 
 _FIRST_NODES = 64
 _FEWEST_NODES = 128
+_WINDOWED = 512  # nodes of the first level before windows
 _COPIES = 4  # of the columns that exist at one time
 
 
@@ -101,6 +103,17 @@ class Plan:
         return all(
             isinstance(part, RandomHorizontalFlip | RandomVerticalFlip) for part in self.tail
         )
+
+    @property
+    def first_level(self) -> int:
+        """At which the head begins; before windows the errors of few nodes cost as much to tell."""
+        replicated = self.nodes is not None and self.nodes.replicated
+        return 2 if replicated and self.windows is not None and self.max_nodes >= _WINDOWED else 0
+
+    @cached_property
+    def windows(self) -> Windows | None:
+        """The windows that the tail cuts out of what the head makes, if that is all it does."""
+        return Windows.of(self.rule(1), self.middle) if self.head and self.exact_tail else None
 
     @cached_property
     def surrogate(self) -> Augmentation | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from augmoments.calculus.state import FactorState
+from augmoments.calculus.state import FactorState, inner
+from augmoments.calculus.windows import WindowedState, Windows
 
 
 class Errors(NamedTuple):
@@ -48,9 +50,24 @@ class Solution:
     """NaN where they are not known yet."""
     nodes: int
     """Evaluations of the policy an image, the most over the batch."""
+    windows: Windows | None = None
+    """Windows that are still to be cut; the errors are those after it."""
+
+    @cached_property
+    def seen(self) -> FactorState | WindowedState:
+        """Mean and covariance after the windows."""
+        return self.state if self.windows is None else WindowedState(self.state, self.windows)
+
+    def spread(self) -> Solution:
+        """The same with the windows cut, and all columns written out."""
+        if self.windows is None:
+            return self
+        return replace(self, state=WindowedState(self.state, self.windows).spread(), windows=None)
 
     def select(self, index: Tensor) -> Solution:
-        """Those of some of the images."""
+        """Those of some of the images, by a mask."""
+        if index.all():
+            return self
         return replace(self, state=self.state.select(index), errors=self.errors.select(index))
 
     @classmethod
@@ -60,12 +77,11 @@ class Solution:
             return parts[0][1]
         order = torch.cat([index for index, _ in parts]).argsort()
         states = [part.state for _, part in parts]
-        rank = max(state.factor.shape[1] for state in states)
         noises = [state.noise for state in states if state.noise is not None]
         state = replace(
             states[0],
             mean=torch.cat([s.mean for s in states])[order],
-            factor=torch.cat([_pad(s.factor, rank) for s in states])[order],
+            factor=_gathered([(index, part.state.factor) for index, part in parts], count),
             loss=torch.cat([s.loss for s in states])[order],
             noise=torch.cat(noises)[order] if noises else None,
         )
@@ -74,9 +90,13 @@ class Solution:
         return cls(state, errors, max(part.nodes for _, part in parts))
 
 
-def _pad(factor: Tensor, rank: int) -> Tensor:
-    missing = rank - factor.shape[1]
-    return torch.cat([factor, factor.new_zeros(len(factor), missing, *factor.shape[2:])], 1)
+def _gathered(parts: list[tuple[Tensor, Tensor]], count: int) -> Tensor:
+    rank = max(factor.shape[1] for _, factor in parts)
+    like = parts[0][1]
+    out = like.new_zeros(count, rank, *like.shape[2:])
+    for index, factor in parts:
+        out[index, : factor.shape[1]] = factor
+    return out
 
 
 def relative_change(before: FactorState, after: FactorState) -> Errors:
@@ -87,31 +107,17 @@ def relative_change(before: FactorState, after: FactorState) -> Errors:
     with torch.no_grad():
         scale = after.mean.double().flatten(1).norm(dim=1)
         shift = (after.mean.double() - before.mean.double()).flatten(1).norm(dim=1)
-        aa, ab, bb = (_inner(*pair) for pair in ((before, before), (before, after), (after, after)))
-        gap = (aa - 2 * ab + bb).clamp_min(0).sqrt()
-        first, second = before.covariance.trace().double(), after.covariance.trace().double()
+        squared = before.square - 2 * inner(before, after) + after.square
+        gap, norm = squared.clamp_min(0).sqrt(), after.square.sqrt()
+        first, second = before.trace, after.trace
         unseen = after.roundoff.double().square()
         found = (
             ratio(shift, scale),
-            ratio(gap, bb.sqrt(), unseen),
+            ratio(gap, norm, unseen),
             ratio((first - second).abs(), second, unseen),
-            ratio(gap, bb.sqrt(), unseen),
+            ratio(gap, norm, unseen),
         )
         return Errors(*(part.to(after.mean.dtype) for part in found))
-
-
-def _inner(a: FactorState, b: FactorState) -> Tensor:
-    """Frobenius inner product of two covariances, ``(N,)``."""
-    p, q = a.factor.double().flatten(2), b.factor.double().flatten(2)
-    if max(p.shape[1], q.shape[1]) <= p.shape[2]:
-        found = (p @ q.mT).square().sum((1, 2))
-    else:
-        found = ((p.mT @ p) * (q.mT @ q)).sum((1, 2))
-    if a.noise is not None and b.noise is not None:
-        first, second = a.noise.double().flatten(1), b.noise.double().flatten(1)
-        diagonals = first * q.square().sum(1) + p.square().sum(1) * second
-        found = found + (diagonals + first * second).sum(1)
-    return found
 
 
 def ratio(error: Tensor, norm: Tensor, unseen: Tensor | float = 0.0) -> Tensor:

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from augmoments.calculus.blend import Weighted, weighted_factor
-from augmoments.calculus.covariance import Covariance
+from augmoments.calculus.covariance import Covariance, products
 from augmoments.calculus.expected_operator import average
 from augmoments.checks import check_memory
 from augmoments.estimate import rounding
@@ -91,7 +91,9 @@ class FactorState(State):
         if isinstance(rule.operator, FieldExpansion):
             return self._blended(rule, rule.operator)
         moved = rule.columns(self.mean)
-        parts = [rule.spread(moved).transpose(0, 1)]
+        mean = rule.mean(moved)
+        fresh = rule.centred(moved, mean) if rule.gram is None else rule.spread(moved)
+        parts = [fresh.transpose(0, 1)]
         before = self if rule.keeps_noise else self._noise_as_columns()
         if len(rule) > _FEW_OPERATORS or before.factor.shape[1] * len(rule) > _FEW_COLUMNS:
             before = before.compress()
@@ -99,14 +101,14 @@ class FactorState(State):
         if rank:
             old = rule.rooted(rule.linear_columns(before.factor.flatten(0, 1)))
             parts.append(old.unflatten(1, (count, rank)).transpose(0, 1).flatten(1, 2))
-        mean = rule.mean(moved)
         if rule.expectation is not None:
             mean = average(rule, _shape(self.mean)).apply(self.mean)
         noise = None
         if before.noise is not None:
             noise = rule.rooted(rule.linear_columns(before.noise.sqrt())).square().sum(0)
         noise = _added(noise, rule.noise, mean)
-        return replace(before, mean=mean, factor=torch.cat(parts, 1), noise=noise)
+        factor = torch.cat(parts, 1) if rank else parts[0]
+        return replace(before, mean=mean, factor=factor, noise=noise)
 
     def _blended(self, rule: QuadraticRule, operator: FieldExpansion) -> FactorState:
         """Through a blend with a constant, with random weights pixel by pixel."""
@@ -145,8 +147,8 @@ class FactorState(State):
         noise = torch.stack(noises).sum(0) if noises else None
         return replace(states[0], mean=mean, factor=torch.cat(parts, 1), loss=loss, noise=noise)
 
-    def select(self, index: Tensor) -> FactorState:
-        """Some of the images, by index or mask."""
+    def select(self, index: Tensor | slice) -> FactorState:
+        """Some of the images, by index, mask or slice."""
         return replace(
             self,
             mean=self.mean[index],
@@ -156,18 +158,35 @@ class FactorState(State):
         )
 
     @cached_property
+    def trace(self) -> Tensor:
+        """Total variance, (N,), float64 and detached."""
+        total = self.covariance.gram.diagonal(dim1=1, dim2=2).sum(1)
+        return total if self.noise is None else total + self.noise.detach().double().sum((1, 2, 3))
+
+    @cached_property
+    def square(self) -> Tensor:
+        """The square of the covariance's Frobenius norm, (N,), float64 and detached."""
+        total = self.covariance.gram.square().sum((1, 2))
+        return total if self.noise is None else total + noise_inner(self, self)
+
+    @cached_property
     def roundoff(self) -> Tensor:
         """Rounding of the columns of the factor, all together, (N,)."""
-        size = self.mean.flatten(1).norm(dim=1).hypot(self.factor.flatten(1).norm(dim=1))
+        size = (
+            self.mean.flatten(1)
+            .norm(dim=1)
+            .hypot(torch.linalg.vector_norm(self.factor, dim=(1, 2, 3, 4)))
+        )
         return rounding(self.mean.dtype, max(self.mean.shape[-2:])) * size
 
-    def compress(self) -> FactorState:
+    def compress(self, least: float = 1.0) -> FactorState:
         """Drop the directions that carry next to nothing of the covariance.
 
         The columns are rotated onto the leading eigenvectors of their Gram matrix, and each
         image keeps as many as it needs itself. At most ``tolerance`` of the trace is dropped;
         it counts in full against the Frobenius norm, as later steps may align what was dropped.
         Of a gradient as much is lost as the root of that share, so then next to nothing is dropped.
+        Nothing is done unless the columns become fewer by a factor of ``least``.
         """
         flat = self.factor.flatten(2)
         columns, size = flat.shape[1:]
@@ -181,7 +200,7 @@ class FactorState(State):
             values, vectors = values.flip(-1).clamp_min(0), vectors.flip(-1)
             keep = _tail(values) + values > tolerance * values.sum(1, keepdim=True)
             rank = max(1, int(keep.sum(1).max()))
-            if bool(keep.all()) and rank == columns:
+            if rank * least > columns or (bool(keep.all()) and rank == columns):
                 return self
             rotation = vectors * keep[:, None]
             if size < columns:
@@ -193,6 +212,26 @@ class FactorState(State):
             rotation = rotation[..., :rank].to(flat.dtype)
         factor = (flat.mT @ rotation).mT.reshape(-1, rank, *self.factor.shape[2:])
         return replace(self, factor=factor, loss=self.loss + dropped.to(self.loss.dtype))
+
+
+def inner(a: FactorState, b: FactorState) -> Tensor:
+    """Frobenius inner product of two covariances, (N,), float64."""
+    p, q = a.factor.flatten(2), b.factor.flatten(2)
+    if max(p.shape[1], q.shape[1]) <= p.shape[2]:
+        found = products(p, q).square().sum((1, 2))
+    else:
+        found = (products(p.mT, p.mT) * products(q.mT, q.mT)).sum((1, 2))
+    return found if a.noise is None or b.noise is None else found + noise_inner(a, b)
+
+
+def noise_inner(a: FactorState, b: FactorState) -> Tensor:
+    """What noise in both adds to it."""
+    assert a.noise is not None
+    assert b.noise is not None
+    first, second = a.noise.double().flatten(1), b.noise.double().flatten(1)
+    p, q = a.factor.double().flatten(2), b.factor.double().flatten(2)
+    diagonals = first * q.square().sum(1) + p.square().sum(1) * second
+    return (diagonals + first * second).sum(1)
 
 
 def _added(noise: Tensor | None, more: Tensor | None, like: Tensor) -> Tensor | None:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.stats import qmc
 from torch import Tensor
 
 from augmoments.augmentations.base import Augmentation
@@ -16,6 +15,7 @@ from augmoments.calculus.integrate import Indexed
 from augmoments.calculus.nodes import REPLICATES
 from augmoments.calculus.plan import shapes_along
 from augmoments.errors import PolicyError
+from augmoments.laws.sobol import sobol
 from augmoments.operators.base import Shape, outer
 
 _AT_ONCE = 2**23  # values of augmented images
@@ -67,10 +67,7 @@ class Draws:
         ]
         ends = np.cumsum([0, *self._widths])
         replicates = [
-            qmc.Sobol(
-                max(int(ends[-1]), 1), scramble=True, rng=np.random.default_rng([seed, replicate])
-            ).random_base2(log2)
-            for replicate in range(REPLICATES)
+            sobol(max(int(ends[-1]), 1), log2, [seed, replicate]) for replicate in range(REPLICATES)
         ]
         self._uniform = np.split(np.concatenate(replicates), ends[1:-1], axis=1)
 

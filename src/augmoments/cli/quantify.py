@@ -76,7 +76,10 @@ def run(options: dict[str, Any], config_file: Path | None) -> None:
             stdout.print()
     for warning in found.warnings:
         say(stderr, f"warning: {warning}")
-    say(stderr if config.json_ else stdout, f"report   {written.html}\nresults  {written.json}")
+    paths = f"report   {written.html}\nresults  {written.json}"
+    if written.csv is not None:
+        paths += f"\nimages   {written.csv}"
+    say(stderr if config.json_ else stdout, paths)
     if config.strict and not _converged(found):
         say(stderr, "augmoments: the tolerance was not reached, and --strict asks for it.")
         raise typer.Exit(int(Exit.CHECK_FAILED))

@@ -167,14 +167,16 @@ class ContinuousLaw(Law):
         """
         low, high = np.asarray(low, dtype=float), np.asarray(high, dtype=float)
         x, w = np.polynomial.legendre.leggauss(order)
-        half = (high - low)[..., None] / 2
-        points = (low + high)[..., None] / 2 + half * x
-        weights = w * self.density(points)
+        middle, half = (low + high) / 2, (high - low) / 2
+        points = np.moveaxis(middle + np.multiply.outer(x, half), 0, -1)  # cells run fastest
         mass = self.mass(low, high)[..., None]
+        if self.degree == 0:
+            return Nodes(points, np.moveaxis(np.multiply.outer(w / 2, mass[..., 0]), 0, -1))
+        weights = w * self.density(points)
         total = weights.sum(-1, keepdims=True)
-        uniform = np.broadcast_to(w / 2, weights.shape)
         usable = np.isfinite(total) & (total > 0)
-        shares = np.divide(weights, total, out=uniform.copy(), where=usable)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shares = np.where(usable, weights / total, w / 2)
         return Nodes(points, mass * shares)
 
     def cells(self, n: int) -> Nodes:

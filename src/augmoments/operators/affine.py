@@ -89,6 +89,10 @@ class Clockwise(Warp):
         return (Neutral(0.0),)
 
     @property
+    def centred(self) -> bool:
+        return self.centre is None
+
+    @property
     def parameter(self) -> str:
         return "angle, degrees clockwise"
 

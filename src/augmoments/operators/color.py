@@ -23,8 +23,8 @@ def gray(images: Tensor) -> Tensor:
     """Gray level, shape ``(..., 1, H, W)``; images of one channel are their own."""
     if images.shape[-3] == 1:
         return images
-    weights = torch.tensor(GRAY, dtype=images.dtype, device=images.device)
-    return torch.einsum("...chw,c->...hw", images, weights).unsqueeze(-3)
+    red, green, blue = images.split(1, -3)
+    return (GRAY[0] * red).add(green, alpha=GRAY[1]).add(blue, alpha=GRAY[2])
 
 
 def check_channels(name: str, shape: Shape) -> None:
@@ -136,7 +136,8 @@ class Grayscale(Operator):
         return True
 
     def __call__(self, images: Tensor, theta: Tensor) -> Tensor:
-        return torch.where(per_group(theta, images) > 0.5, gray(images).expand_as(images), images)
+        chosen = (per_group(theta, images) > 0.5).to(images)
+        return chosen * gray(images) + (1 - chosen) * images
 
     def linear(self, images: Tensor, theta: Tensor) -> Tensor:
         return self(images, theta)

@@ -54,10 +54,12 @@ def arc_crossings(
     pixel, line = _lines_between(lines, centre + radius * bottom, centre + radius * top)
     arc = np.arccos(np.clip((line - centre) / np.maximum(radius[pixel], 1e-300), -1.0, 1.0))
     found = []
-    for turn in np.arange(np.floor(low / turns) - 1, np.ceil(high / turns) + 2) * turns:
-        for side in (arc, -arc):
-            parameter = side - phase[pixel] + turn
-            inside = (parameter > low) & (parameter < high)
+    for side in (arc, -arc):
+        earliest = side - phase[pixel]
+        earliest += turns * np.ceil((low - earliest) / turns)
+        for turn in np.arange(np.floor((high - low) / turns) + 1) * turns:
+            parameter = earliest + turn
+            inside = parameter < high
             found.append(Crossings(pixel[inside], parameter[inside]))
     return Crossings.join(found)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from augmoments.operators.base import Neutral, Operator, Shape
 from augmoments.operators.color import check_channels
 from augmoments.operators.flip import per_group
+
+_COLOURS = (0.0, 2.0, 4.0)
+"""The sextants of the colour circle at which red, green and blue begin."""
 
 
 @dataclass(frozen=True)
@@ -39,37 +41,48 @@ class Hue(Operator):
         if images.shape[-3] == 1:
             return images
         hue, saturation, value = _from_rgb(images.float())
-        hue = (hue + per_group(theta, hue).squeeze(-3)).remainder(1)
-        return _to_rgb(hue, saturation, value).to(images.dtype)
+        return _to_rgb(_wrapped(hue + per_group(theta, hue)), saturation, value).to(images.dtype)
 
     def check_shape(self, shape: Shape) -> None:
         check_channels("Hue", shape)
 
 
 def _from_rgb(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Hue in turns, saturation and value of images ``(..., 3, H, W)``."""
-    value, low = images.amax(-3), images.amin(-3)
+    """Hue in turns, saturation and value of images, ``(..., 1, H, W)``."""
+    value, low = images.amax(-3, keepdim=True), images.amin(-3, keepdim=True)
     spread = value - low
-    gray = spread == 0
-    distance = (value.unsqueeze(-3) - images) / torch.where(gray, 1, spread).unsqueeze(-3)
-    red, green, blue = distance.unbind(-3)
-    r, g, _ = images.unbind(-3)
-    sixths = torch.where(
-        r == value,
-        blue - green,
-        torch.where(g == value, 2 + red - blue, 4 + green - red),
-    )
-    hue = (sixths * (1 / 6) + 1).fmod(1)
-    return hue, spread / torch.where(gray, 1, value), value
+    gray = (spread == 0).to(images)
+    red, green, blue = ((value - images) / (spread + gray)).split(1, -3)
+    r, g, _ = images.split(1, -3)
+    from_green = _either(g == value, 2 + red - blue, 4 + green - red)
+    sixths = _either(r == value, blue - green, from_green)
+    return _wrapped(sixths * (1 / 6) + 1), spread / ((1 - gray) * value + gray), value
 
 
 def _to_rgb(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
-    """The inverse: around the circle, each channel runs through one ring of levels."""
+    """The inverse: around the circle, each channel runs through one ring of levels.
+
+    In the six sextants from its own colour on they are value, falling, floor twice, rising, value.
+    """
     sextant = (hue * 6).floor()
     part = saturation * (hue * 6 - sextant)
     floor = value * (1 - saturation)
     falling, rising = value * (1 - part), value * (part + (1 - saturation))
     falling, floor, rising = (level.clamp(0, 1) for level in (falling, floor, rising))
-    ring = torch.stack((value, falling, floor, floor, rising, value), -3)
-    red = sextant.long()
-    return ring.gather(-3, torch.stack((red, red + 4, red + 2), -3) % 6)
+    place = sextant - sextant.new_tensor(_COLOURS).reshape(3, 1, 1)
+    place = place + 6 * (-place).clamp(0, 1)
+    from_middle = (place - 2.5).abs()
+    near, far = (from_middle - 1.5).clamp(0, 1), (1.5 - from_middle).clamp(0, 1)
+    between = _either((place - 3).clamp(0, 1), rising, falling)
+    return near * value + far * floor + (1 - near - far) * between
+
+
+def _wrapped(turns: Tensor) -> Tensor:
+    """The remainder of 1, without error."""
+    return turns - turns.floor()
+
+
+def _either(chosen: Tensor, this: Tensor, other: Tensor) -> Tensor:
+    """``torch.where`` by products, which are exact and run through vectorised loops."""
+    chosen = chosen.to(this)
+    return chosen * this + (1 - chosen) * other

@@ -8,88 +8,154 @@ precision. The result depends on the image's size alone, not on the image.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import scipy.sparse as sp
+import torch
 
 from augmoments.laws import ContinuousLaw
 from augmoments.operators.base import Pieces, Shape
+from augmoments.operators.sparse import torch_csr
 from augmoments.operators.warp import Warp
 
 _ORDER = 10
-_PIECES_AT_ONCE = 200_000
+_PIECES_AT_ONCE = 1 << 16
 _MOST_STEPS = 2048
 
 
-class SpatialMean(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class SpatialMean:
     """``E[M]`` on one channel, shape ``(HW, HW)``, and ``E[m]``, the mean inside mask ``(HW,)``."""
 
     matrix: sp.csr_array
     mask: np.ndarray
+    _tensors: dict[tuple[torch.dtype, torch.device, bool], torch.Tensor] = field(
+        default_factory=dict
+    )
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that both take, and the matrix once more as a tensor."""
+        matrix = self.matrix
+        parts = matrix.data, matrix.indices, matrix.indptr
+        return 2 * sum(part.nbytes for part in parts) + self.mask.nbytes
+
+    def tensor(self, like: torch.Tensor, transposed: bool) -> torch.Tensor:
+        """The matrix in the dtype and on the device of ``like``, converted once."""
+        key = like.dtype, like.device, transposed
+        if key not in self._tensors:
+            matrix = sp.csr_array(self.matrix.T) if transposed else self.matrix
+            self._tensors[key] = torch_csr(matrix, like)
+        return self._tensors[key]
 
     @classmethod
     def stack(cls, blocks: list[SpatialMean]) -> SpatialMean:
         """Join blocks of rows."""
-        matrix = sp.csr_array(sp.vstack([block.matrix for block in blocks], format="csr"))
+        parts = [block.matrix for block in blocks]
+        lengths = np.concatenate([np.diff(part.indptr) for part in parts])
+        matrix = sp.csr_array(
+            (
+                np.concatenate([part.data for part in parts]),
+                np.concatenate([part.indices for part in parts]),
+                np.concatenate([[0], np.cumsum(lengths)]),
+            ),
+            shape=(len(lengths), _columns(parts[0])),
+        )
         return cls(matrix, np.concatenate([block.mask for block in blocks]))
+
+    def mirrored(self) -> SpatialMean:
+        """Rows and columns in reverse, that is the image turned by 180 degrees."""
+        data, indices, indptr = self.matrix.data, self.matrix.indices, self.matrix.indptr
+        columns = _columns(self.matrix)
+        turned = data[::-1], columns - 1 - indices[::-1], indptr[-1] - indptr[::-1]
+        matrix = sp.csr_array(turned, shape=(len(self.mask), columns))
+        return SpatialMean(matrix, self.mask[::-1])
+
+
+def _columns(matrix: sp.csr_array) -> int:
+    return int(matrix.shape[1])  # type: ignore[index]
 
 
 def expected_warp(warp: Warp, law: ContinuousLaw, shape: Shape) -> SpatialMean:
     """Expectation of ``warp`` under ``law`` for images of ``shape``."""
     _, height, width = shape
-    rows_at_once = max(1, _PIECES_AT_ONCE // (width * (height + width + len(law.knots))))
-    return SpatialMean.stack(
-        [
-            _expected_rows(warp, law, shape, np.arange(top, min(top + rows_at_once, height)))
-            for top in range(0, height, rows_at_once)
-        ]
-    )
+    count, at_once = height * width, _PIECES_AT_ONCE // (height + width + len(law.knots))
+    work = partial(_expected_pixels, warp, law, shape)
+    if not warp.centred:
+        return SpatialMean.stack(_blocks(work, 0, count, at_once))
+    half = _blocks(work, 0, count // 2, at_once)
+    middle = _blocks(work, count // 2, count - count // 2, at_once)
+    return SpatialMean.stack([*half, *middle, *(block.mirrored() for block in reversed(half))])
 
 
 def constant_pieces(warp: Warp, law: ContinuousLaw, shape: Shape) -> Pieces | None:
     """Where ``warp`` with nearest neighbours is constant, if the pieces are few."""
     if warp.resampling.interpolation != "nearest":
         return None
-    y, x = _pixels(np.arange(shape[1]), shape[2])
     low, high = law.support
-    crossings = warp.crossings(x, y, shape, low, high).parameter
-    edges = np.unique(_within(crossings, low, high))
-    if len(edges) > _MOST_STEPS:
-        return None
-    return Pieces(np.unique(np.concatenate([[low], edges, [high]])), 0)
+    edges = np.array([low, high])
+    for pixels in _parts(0, shape[1] * shape[2], _MOST_STEPS):
+        x, y = _places(pixels, shape[2])
+        crossings = warp.crossings(x, y, shape, low, high).parameter
+        edges = np.union1d(edges, _within(crossings, low, high))
+        if len(edges) > _MOST_STEPS + 2:
+            return None
+    return Pieces(edges, 0)
 
 
 def combined_warp(warp: Warp, points: np.ndarray, weights: np.ndarray, shape: Shape) -> SpatialMean:
     """The combination ``sum_k weights[k] T(points[k])`` for images of ``shape``."""
-    _, height, width = shape
-    y, x = _pixels(np.arange(height), width)
-    count = height * width
-    piece = np.repeat(np.arange(count), len(points))
-    theta, weight = np.tile(points, count), np.tile(weights, count)
-    return _accumulate(warp, shape, count, piece, x, y, theta, theta[:, None], weight[:, None])
+    work = partial(_combined_pixels, warp, points, weights, shape)
+    return SpatialMean.stack(_blocks(work, 0, shape[1] * shape[2], _PIECES_AT_ONCE // len(points)))
 
 
-def _expected_rows(warp: Warp, law: ContinuousLaw, shape: Shape, rows: np.ndarray) -> SpatialMean:
-    y, x = _pixels(rows, shape[2])
+def _blocks(
+    work: Callable[[np.ndarray], SpatialMean], start: int, stop: int, at_once: int
+) -> list[SpatialMean]:
+    """The rows of the pixels from ``start`` to ``stop``, some at once, on PyTorch's threads."""
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        return list(pool.map(work, _parts(start, stop, at_once)))
+
+
+def _parts(start: int, stop: int, at_once: int) -> list[np.ndarray]:
+    step = max(1, at_once)
+    return [np.arange(i, min(i + step, stop)) for i in range(start, stop, step)]
+
+
+def _combined_pixels(
+    warp: Warp, points: np.ndarray, weights: np.ndarray, shape: Shape, pixels: np.ndarray
+) -> SpatialMean:
+    x, y = _places(pixels, shape[2])
+    piece = np.repeat(np.arange(len(pixels)), len(points))
+    theta, weight = np.tile(points, len(pixels)), np.tile(weights, len(pixels))
+    return _accumulate(warp, shape, piece, x, y, theta, theta[:, None], weight[:, None])
+
+
+def _expected_pixels(
+    warp: Warp, law: ContinuousLaw, shape: Shape, pixels: np.ndarray
+) -> SpatialMean:
+    x, y = _places(pixels, shape[2])
     pixel, low, high = _split(warp, law, shape, x, y)
     middle = (low + high) / 2
     if warp.resampling.interpolation == "nearest":
         points, nodes = middle[:, None], law.mass(low, high)[:, None]
     else:
         points, nodes = law.quadrature(low, high, _ORDER)
-    return _accumulate(warp, shape, len(x), pixel, x, y, middle, points, nodes)
+    return _accumulate(warp, shape, pixel, x, y, middle, points, nodes)
 
 
-def _pixels(rows: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
-    y, x = np.meshgrid(rows.astype(float), np.arange(width, dtype=float), indexing="ij")
-    return y.ravel(), x.ravel()
+def _places(pixels: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+    y, x = np.divmod(pixels, width)
+    return x.astype(float), y.astype(float)
 
 
 def _accumulate(
     warp: Warp,
     shape: Shape,
-    count: int,
     pixel: np.ndarray,
     x: np.ndarray,
     y: np.ndarray,
@@ -97,38 +163,46 @@ def _accumulate(
     points: np.ndarray,
     nodes: np.ndarray,
 ) -> SpatialMean:
-    """Sum interpolation weights over pieces.
+    """Sum interpolation weights over pieces, which come pixel by pixel.
 
     ``middle`` tells which pixels a piece reads, ``points`` and ``nodes`` ``(pieces, order)`` with
     which weights.
     """
     _, height, width = shape
+    count = len(x)
     x, y = x[pixel], y[pixel]
     sx, sy = np.broadcast_arrays(*warp.source(x, y, middle, shape))
     if warp.resampling.interpolation == "nearest":
-        taps = [(np.rint(sx), np.rint(sy), np.ones_like(nodes))]
+        left, top = np.rint(sx), np.rint(sy)
+        columns, rows = [(left >= 0) & (left < width)], [(top >= 0) & (top < height)]
+        weights = nodes.sum(1)[:, None]
     else:
         left, top = np.floor(sx), np.floor(sy)
-        u, v = np.broadcast_arrays(*warp.source(x[:, None], y[:, None], points, shape))
+        columns = [(left + i >= 0) & (left + i < width) for i in (0, 1)]
+        rows = [(top + i >= 0) & (top + i < height) for i in (0, 1)]
+        u, v = warp.source(x[:, None], y[:, None], points, shape)
         u, v = u - left[:, None], v - top[:, None]
-        taps = [
-            (left, top, (1 - u) * (1 - v)),
-            (left + 1, top, u * (1 - v)),
-            (left, top + 1, (1 - u) * v),
-            (left + 1, top + 1, u * v),
-        ]
-    inside = [(c >= 0) & (c < width) & (r >= 0) & (r < height) for c, r, _ in taps]
-    mask = sum(weight * ok[:, None] for (_, _, weight), ok in zip(taps, inside, strict=True))
-    scale = nodes * mask if warp.resampling.masks_twice else nodes
-    data, row, column = [], [], []
-    for (c, r, weight), ok in zip(taps, inside, strict=True):
-        data.append((scale * weight).sum(1)[ok])
-        row.append(pixel[ok])
-        column.append((r * width + c)[ok].astype(np.int64))
-    entries = (np.concatenate(data), (np.concatenate(row), np.concatenate(column)))
-    matrix = sp.coo_array(entries, shape=(count, height * width)).tocsr()
+        if warp.resampling.masks_twice:
+            nodes = nodes * _blend(u, *columns) * _blend(v, *rows)
+        right = nodes * u
+        both = (right * v).sum(1)
+        total, right, below = nodes.sum(1), right.sum(1), (nodes * v).sum(1)
+        weights = np.stack([total - right - below + both, right - both, below - both, both], 1)
+    inside = np.stack([row & column for row in rows for column in columns], 1)
+    steps = [row * width + column for row in range(len(rows)) for column in range(len(columns))]
+    read = (top * width + left).astype(np.int64)[:, None] + np.array(steps)
+    mask = (weights if warp.resampling.masks_twice else weights * inside).sum(1)
+    lengths = np.bincount(pixel, inside.sum(1), minlength=count).astype(np.int64)
+    entries = weights[inside], read[inside], np.concatenate([[0], np.cumsum(lengths)])
+    matrix = sp.csr_array(entries, shape=(count, height * width))
+    matrix.sum_duplicates()
     matrix.eliminate_zeros()
-    return SpatialMean(matrix, np.bincount(pixel, (nodes * mask).sum(1), minlength=count))
+    return SpatialMean(matrix, np.bincount(pixel, mask, minlength=count))
+
+
+def _blend(share: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Linear interpolation between two masks of pieces at their nodes."""
+    return (1 - share) * first[:, None] + share * second[:, None]
 
 
 def _within(crossings: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -80,12 +80,17 @@ class Resampling:
 
     def sample(self, images: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """Read ``images`` ``(B, n, C, H, W)`` at pixel coordinates ``x``, ``y`` ``(B, H', W')``."""
-        groups, n, channels, height, width = images.shape
         if self.interpolation == "nearest":
             x, y = x.round(), y.round()
-        grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], -1).to(images.dtype)
+        size = _size(images, x.dtype)
+        grid = torch.stack([x, y], -1).mul(2 / size).add_(1 / size - 1)
+        return self.read(images, grid.to(images.dtype))
 
-        def read(values: Tensor) -> Tensor:
+    def read(self, images: Tensor, grid: Tensor) -> Tensor:
+        """The same at positions ``(B, H', W', 2)`` that reach from -1 to 1 over the images."""
+        groups, n, channels, height, width = images.shape
+
+        def sampled(values: Tensor) -> Tensor:
             shares = _shares(*values.shape[:2])
             out = F.grid_sample(
                 values.reshape(groups * shares, -1, height, width),
@@ -94,14 +99,14 @@ class Resampling:
                 padding_mode="zeros",
                 align_corners=False,
             )
-            return out.reshape(*values.shape[:2], *x.shape[1:])
+            return out.reshape(*values.shape[:2], *grid.shape[1:3])
 
-        out = read(images.reshape(groups, n * channels, height, width))
-        out = out.reshape(groups, n, channels, *x.shape[1:])
+        out = sampled(images.reshape(groups, n * channels, height, width))
+        out = out.reshape(groups, n, channels, *grid.shape[1:3])
         fill = self.fill_like(images)
         if not self.masks_twice and not fill.any():
             return out
-        mask = read(images.new_ones(1, 1, height, width).expand(groups, -1, -1, -1))[:, None]
+        mask = sampled(images.new_ones(1, 1, height, width).expand(groups, -1, -1, -1))[:, None]
         return mask * (out - fill) + fill if self.masks_twice else out + fill * (1 - mask)
 
 
@@ -119,9 +124,17 @@ class Warp(Operator):
     def affine(self) -> bool:
         return True
 
+    @property
+    def centred(self) -> bool:
+        """Whether the image's centre stays: mirrored about it, a pixel reads the mirrored place."""
+        return False
+
     @abstractmethod
     def source(self, x: Any, y: Any, theta: Any, shape: Shape) -> tuple[Any, Any]:
-        """Input coordinates that output pixel ``(x, y)`` reads; arrays or tensors alike."""
+        """Input coordinates that output pixel ``(x, y)`` reads; arrays or tensors alike.
+
+        They are affine in x and y.
+        """
 
     @abstractmethod
     def crossings(self, x: Array, y: Array, shape: Shape, low: float, high: float) -> Crossings:
@@ -143,9 +156,18 @@ class Warp(Operator):
         y = torch.arange(height, dtype=torch.float64, device=images.device)[None, :, None]
         x = torch.arange(width, dtype=torch.float64, device=images.device)[None, None, :]
         theta = theta.to(images.device)[:, 0, None, None]
-        sx, sy = torch.broadcast_tensors(*self.source(x, y, theta, shape))
-        size = (len(theta), height, width)
-        return self.resampling.sample(images, sx.expand(size), sy.expand(size))
+
+        def source(x: Tensor, y: Tensor) -> Tensor:
+            return torch.stack(torch.broadcast_tensors(*self.source(x, y, theta, shape)), -1)
+
+        if self.resampling.interpolation == "nearest":  # whose ties leave no room for rounding
+            places = source(x, y).expand(len(theta), height, width, 2)
+            return self.resampling.sample(images, *places.unbind(-1))
+        size = _size(images, torch.float64)
+        middle_x, middle_y = x.mean(2, keepdim=True), y.mean(1, keepdim=True)
+        row = (2 * source(x, middle_y) + 1) / size - 1
+        column = 2 * (source(middle_x, y) - source(middle_x, middle_y)) / size
+        return self.resampling.read(images, row.to(images.dtype) + column.to(images.dtype))
 
     def linear(self, images: Tensor, theta: Tensor) -> Tensor:
         if not self.resampling.fill_like(images).any():
@@ -155,6 +177,11 @@ class Warp(Operator):
     def grid_lines(self, size: int) -> tuple[float, int]:
         """First grid line and number of lines at which the interpolation of one axis changes."""
         return (-0.5, size + 1) if self.resampling.interpolation == "nearest" else (-1.0, size + 2)
+
+
+def _size(images: Tensor, dtype: torch.dtype) -> Tensor:
+    """Width and height."""
+    return torch.tensor(images.shape[:-3:-1], dtype=dtype, device=images.device)
 
 
 def _shares(groups: int, planes: int) -> int:
@@ -219,6 +246,10 @@ class Shear(Warp):
         return (Neutral(0.0),)
 
     @property
+    def centred(self) -> bool:
+        return True
+
+    @property
     def parameter(self) -> str:
         return f"angle along {self.axis}, degrees"
 
@@ -252,6 +283,10 @@ class Zoom(Warp):
     @property
     def neutral(self) -> tuple[Neutral, ...]:
         return (Neutral(1.0),)
+
+    @property
+    def centred(self) -> bool:
+        return True
 
     @property
     def parameter(self) -> str:
@@ -296,6 +331,10 @@ class Rotation(Warp):
     @property
     def neutral(self) -> tuple[Neutral, ...]:
         return (Neutral(0.0),)
+
+    @property
+    def centred(self) -> bool:
+        return self.centre is None
 
     @property
     def parameter(self) -> str:

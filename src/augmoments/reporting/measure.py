@@ -13,6 +13,7 @@ from augmoments.calculus.moments import Moments, moments
 from augmoments.losses.expected_loss import LossEstimate
 from augmoments.operators.base import Shape
 from augmoments.reporting.environment import digest
+from augmoments.reporting.every import every_image
 from augmoments.reporting.judged import (
     alignment_result,
     judged_alignment,
@@ -28,6 +29,7 @@ from augmoments.reporting.task import Task, spread
 from augmoments.sample_size import SampleSize, samples_needed
 
 _EXPLAINED = 4  # images that the shares of the variance are about
+_MEMORY = 2**29  # bytes for covariances where many images are quantified
 
 
 def measure(
@@ -65,6 +67,7 @@ def measure(
         obtained=task.log,
         model=judge.name if judge else None,
         no_loss_because=subject.no_judge_because,
+        every=every_image(task) if len(task.every) > len(task.used) else None,
     )
 
 
@@ -77,7 +80,14 @@ def _labels(task: Task) -> list[int] | None:
 
 def _moments(task: Task) -> Moments:
     with task.stage("mean and covariance") as tell:
-        found = moments(task.images, task.policy, task.options.tol, progress=tell, **task.numerics)
+        found = moments(
+            task.images,
+            task.policy,
+            task.options.tol,
+            progress=tell,
+            max_memory=None if len(task.every) == len(task.used) else _MEMORY,
+            **task.numerics,
+        )
         task.note("mean", found.mean_method, found.error.mean, "relative")
         task.note("covariance", found.method, found.error.covariance, "relative", found.nodes)
     return found

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from augmoments.errors import OutputError
+from augmoments.reporting.every import to_csv
 from augmoments.reporting.page import render
 from augmoments.reporting.results import Results
 
@@ -22,6 +23,8 @@ class Written:
 
     html: Path
     json: Path
+    csv: Path | None = None
+    """A row an image, where they are many."""
 
 
 def prepare_folder(path: str | Path) -> Path:
@@ -50,6 +53,9 @@ def prepare_folder(path: str | Path) -> Path:
 def write(results: Results, path: str | Path) -> Written:
     """Write ``report.html`` and ``results.json`` into a folder, over those of a former run.
 
+    Where more images are quantified than have their covariance found, ``images.csv`` has a row for
+    each of them.
+
     Raises:
         OutputError: The folder cannot be made or written to.
     """
@@ -57,6 +63,9 @@ def write(results: Results, path: str | Path) -> Written:
     written = Written(folder / "report.html", folder / "results.json")
     replace(written.html, render(results))
     replace(written.json, to_json(results) + "\n")
+    if any(subject.every is not None for subject in results.subjects):
+        written = Written(written.html, written.json, folder / "images.csv")
+        replace(folder / "images.csv", to_csv(results))
     return written
 
 

@@ -52,6 +52,11 @@ class Options:
     max_nodes: int = 4096
     limit: int = 64
     """Most images of a subject that are quantified, spread evenly over it."""
+    detailed: int = 64
+    """Most of these whose covariance is found, spread evenly over them; of the others, mean and
+    total variance."""
+    rough: float = 0.2
+    """Error bound asked for where more images than these are quantified."""
     shown: int = 3
     """Most images of a subject that are shown."""
     eigenvectors: int = 16

@@ -98,6 +98,29 @@ class Samples:
 
 
 @dataclass(frozen=True)
+class EveryImage:
+    """Mean and total variance of every image that is quantified, where these are many."""
+
+    used: list[int]
+    """Their places in the source."""
+    norm_of_mean: list[float]
+    total_variance: list[float]
+    draws: list[float]
+    """Draws needed for a mean that is right to ``rel_error``."""
+    mean_error: list[float]
+    """Relative error bounds of the mean images, and so of their norms."""
+    variance_error: list[float]
+    """Those of the total variances."""
+    draws_error: list[float]
+    rel_error: float
+    tol: float
+    method: str
+    nodes: int
+    """Evaluations an image, the most over the images."""
+    seconds: float
+
+
+@dataclass(frozen=True)
 class LossResult:
     """Expected loss of every image with its second-order account."""
 
@@ -138,7 +161,7 @@ class SubjectResult:
     """Of augmented images."""
     available: int
     used: list[int]
-    """The images that were quantified, by their place in the source."""
+    """The images whose covariance was found, by their place in the source."""
     classes: list[str]
     labels: list[int] | None
     """Classes of the quantified images."""
@@ -155,6 +178,8 @@ class SubjectResult:
     obtained: list[Obtained]
     model: str | None
     no_loss_because: str | None
+    every: EveryImage | None = None
+    """All images that were quantified, where they are more than those used."""
 
 
 @dataclass(frozen=True)

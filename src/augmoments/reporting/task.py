@@ -29,7 +29,8 @@ class Task:
         policy: The augmentation.
         options: How exactly.
         progress: Told of every stage.
-        used: The images that are quantified, by their place in the source.
+        every: The images that are quantified, by their place in the source.
+        used: Those whose covariance is found.
         images: These images.
         log: How the numbers so far were obtained.
     """
@@ -38,12 +39,14 @@ class Task:
     policy: Augmentation
     options: Options
     progress: Progress
+    every: Tensor = field(init=False)
     used: Tensor = field(init=False)
     images: Tensor = field(init=False)
     log: list[Obtained] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.used = spread(len(self.subject.dataset), self.options.limit)
+        self.every = spread(len(self.subject.dataset), self.options.limit)
+        self.used = self.every[spread(len(self.every), self.options.detailed)]
         self.images = check_images(self.subject.dataset.images[self.used])
 
     @property

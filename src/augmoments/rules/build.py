@@ -9,22 +9,25 @@ from itertools import pairwise
 import numpy as np
 import torch
 from scipy.linalg import eigh_tridiagonal
-from scipy.stats import qmc
 from torch import Tensor
 
 from augmoments.errors import PolicyError
 from augmoments.laws import ContinuousLaw, Discrete, Law, Nodes, Normal, Uniform
 from augmoments.laws.joint import JointLaw
+from augmoments.laws.sobol import sobol
 from augmoments.operators.base import Operator, Pieces, Shape
 from augmoments.operators.piecewise import SpatialMean, constant_pieces, expected_warp
+from augmoments.operators.remembered import Remembered
 from augmoments.operators.warp import Translation, Warp
 from augmoments.rules.quadratic import QuadraticRule, Route
 
 MOST_ATOMS = 4096
 """Up to how many operators a rule has one for each outcome of a finite law."""
 
-_cached_expectation = lru_cache(maxsize=32)(expected_warp)
-_cached_steps = lru_cache(maxsize=32)(constant_pieces)
+_ROOM = 1 << 30
+
+_cached_expectation = Remembered(expected_warp, lambda mean: mean.nbytes, _ROOM)
+_cached_steps = lru_cache(maxsize=32)(constant_pieces)  # 2,048 numbers at most
 
 
 def quadratic_rule(
@@ -118,7 +121,7 @@ def _joint(operator: Operator, law: JointLaw, n: int) -> QuadraticRule:
             'derivative: where it reads the nearest pixel, use interpolation="bilinear".'
         )
     power = max(0, n - 1).bit_length()
-    u = qmc.Sobol(law.dimension, rng=np.random.default_rng(0)).random_base2(power)
+    u = sobol(law.dimension, power, 0)
     points = law.attach(_tensor(law.ppf(u)))
     weights = torch.full((len(points),), 1 / len(points), dtype=torch.float64)
     return QuadraticRule(operator, points, weights, route="cubature")

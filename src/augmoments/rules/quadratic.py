@@ -21,10 +21,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from augmoments.operators.base import Operator, outer
+from augmoments.operators.base import Operator, Shape, outer
 from augmoments.operators.kronecker import KroneckerSum
 from augmoments.operators.piecewise import SpatialMean
 
+_BYTES_AT_ONCE = 2**22  # of columns, which then stay in the cache
 OperatorMean = SpatialMean | KroneckerSum
 Route = Literal["atoms", "expansion", "gauss", "cubature"]
 
@@ -68,7 +69,14 @@ class QuadraticRule:
 
     def columns(self, images: Tensor) -> Tensor:
         """``A_k x`` for all k, shape ``(K, n, C, H, W)`` from ``(n, C, H, W)``."""
-        return self.operator(outer(images, len(self)), self.points)
+        if self.differentiable or images.requires_grad:
+            return self.operator(outer(images, len(self)), self.points)
+        shape: Shape = tuple(images.shape[1:])  # type: ignore[assignment]
+        out = images.new_empty(len(self), len(images), *self.operator.output_shape(shape))
+        at_once = max(1, _BYTES_AT_ONCE // images.nbytes)
+        for part, points in zip(out.split(at_once), self.points.split(at_once), strict=True):
+            part.copy_(self.operator(outer(images, len(points)), points))
+        return out
 
     def linear_columns(self, images: Tensor) -> Tensor:
         """The same without the offsets of the operators."""
@@ -87,9 +95,17 @@ class QuadraticRule:
     def spread(self, columns: Tensor) -> Tensor:
         """The same for ``G - g g^T``: a root of the covariance of ``sum_k phi_k c_k``."""
         if self.gram is None:
-            return _scale(columns - self.mean(columns), self.weights.sqrt())
+            return self.centred(columns.clone(), self.mean(columns))
         centred = self.gram - torch.outer(self.weights, self.weights)
         return torch.einsum("kj,k...->j...", _root(centred).to(columns), columns)
+
+    def centred(self, columns: Tensor, mean: Tensor) -> Tensor:
+        """``sqrt(w_k) (c_k - mean)`` of a rule with a diagonal gram, written over the columns."""
+        if columns.requires_grad or mean.requires_grad or self.differentiable:
+            return _scale(columns - mean, self.weights.sqrt())
+        for column, weight in zip(columns, self.weights.sqrt().tolist(), strict=True):
+            column.sub_(mean).mul_(weight)
+        return columns
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from __future__ import annotations
 from math import log
 
 import torch
-from scipy.stats import norm
+from scipy.special import ndtri
 from torch import Tensor
 
 from augmoments.errors import InputError
@@ -50,7 +50,7 @@ def draws_needed(
         top = log(2 / risk) * (2 * variance + 2 / 3 * span * error)
         sure = sure | (span <= error)
     elif bound == "clt":
-        top = variance * float(norm.isf(risk / 2)) ** 2
+        top = variance * float(ndtri(risk / 2)) ** 2
     else:
         top = variance / risk
     return torch.where(sure, 1.0, top / error.square()).ceil().clamp_min(1)
@@ -69,5 +69,5 @@ def normal_from(skewness: Tensor, risk: float) -> Tensor:
         Cramér (1938), Sur un nouveau théorème-limite de la théorie des probabilités.
         Cochran (1977), Sampling Techniques, section 2.15.
     """
-    quantile = float(norm.isf(risk / 2))
+    quantile = -float(ndtri(risk / 2))
     return (skewness * quantile**3 / (6 * _LARGEST_TILT)).square().clamp_min(_FEWEST)

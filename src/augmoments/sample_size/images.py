@@ -10,6 +10,7 @@ from torch import Tensor
 
 from augmoments.calculus.integrate import integrate
 from augmoments.calculus.moments import moments
+from augmoments.calculus.totals import mean_and_trace
 from augmoments.estimate import Method, rounding, weakest
 from augmoments.sample_size.question import Question
 from augmoments.sample_size.result import SampleSize
@@ -57,14 +58,14 @@ def _answer(question: Question, of: Literal["mean", "covariance"]) -> SampleSize
 def _coefficients(question: Question, of: Literal["mean", "covariance"]) -> _Coefficients:
     images, policy = question.images, question.policy
     options: Any = {"seed": question.seed, "max_nodes": question.max_nodes}
+    if of == "mean" and question.given is None:
+        found = mean_and_trace(images, policy, question.tol, value_range=None, **options)
+        return _of_mean(found.mean, found.trace, found.mean_error, found.trace_error, found.method)
     m = question.given or moments(images, policy, question.tol, value_range=None, **options)
     trace = m.covariance.trace().double()
     size = m.mean.double().flatten(1).square().sum(1)
     if of == "mean":
-        first = over(trace, size)
-        nothing = torch.zeros_like(first)
-        error = 2 * m.error.mean.double() + m.error.trace.double()
-        return _Coefficients(first, nothing, first * error, nothing, m.method)
+        return _of_mean(m.mean, trace, m.error.mean, m.error.trace, m.method)
 
     def fourth(x: Tensor, index: Tensor) -> Tensor:
         return (x - m.mean[index.to(x.device)]).double().square().flatten(1).sum(1).square()
@@ -84,6 +85,15 @@ def _coefficients(question: Question, of: Literal["mean", "covariance"]) -> _Coe
         *(torch.where(some, value, 0.0) for value in coefficients),
         method=weakest(m.method, found.method),
     )
+
+
+def _of_mean(
+    mean: Tensor, trace: Tensor, mean_error: Tensor, trace_error: Tensor, method: Method
+) -> _Coefficients:
+    first = over(trace, mean.double().flatten(1).square().sum(1))
+    nothing = torch.zeros_like(first)
+    error = 2 * mean_error.double() + trace_error.double()
+    return _Coefficients(first, nothing, first * error, nothing, method)
 
 
 def solve(first: Tensor, second: Tensor, rel_error: float) -> Tensor:

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.stats import qmc
 from torch import Tensor
 
 from augmoments.augmentations.base import Augmentation
 from augmoments.errors import InputError, PolicyError
 from augmoments.estimate import Method
 from augmoments.laws.joint import Seed
+from augmoments.laws.sobol import sobol
 from augmoments.operators.base import Shape, outer
 
 
@@ -60,8 +60,7 @@ def step_draws(
     parameters = policy.parameters(shape)
     ends = np.cumsum([0, *(parameter.dimension for parameter in parameters)]).tolist()
     rng = np.random.default_rng(seed)
-    sobol = qmc.Sobol(ends[-1], scramble=True, rng=rng)
-    points = sobol.random_base2(int(np.ceil(np.log2(count * nodes))))[: count * nodes]
+    points = sobol(ends[-1], int(np.ceil(np.log2(count * nodes))), rng)[: count * nodes]
     u = points.reshape(count, nodes, -1)[rng.permutation(count)].reshape(count * nodes, -1)
     columns = [p.ppf(u[:, i:j]) for p, i, j in zip(parameters, ends[:-1], ends[1:], strict=True)]
     theta = torch.from_numpy(np.concatenate(columns, 1).astype(float))

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.stats import qmc
 from torch import Tensor
 
 from augmoments.augmentations.base import Augmentation
@@ -18,6 +17,7 @@ from augmoments.augmentations.parameters import Parameter
 from augmoments.errors import PolicyError
 from augmoments.laws import Law
 from augmoments.laws.independent import Independent
+from augmoments.laws.sobol import sobol
 from augmoments.operators.base import Shape, outer
 from augmoments.rules import MOST_ATOMS
 
@@ -137,8 +137,7 @@ def _of_points(parameter: Parameter) -> tuple[Tensor, Tensor]:
     if parameter.count <= MOST_ATOMS:
         points, weights = parameter.atoms()
     else:
-        sobol = qmc.Sobol(parameter.dimension, scramble=True, rng=np.random.default_rng(0))
-        points = parameter.ppf(sobol.random_base2(_LOG2_POINTS))
+        points = parameter.ppf(sobol(parameter.dimension, _LOG2_POINTS, 0))
         weights = np.full(len(points), 1 / len(points))
     mean = weights @ points
     gaps = points - mean

@@ -17,7 +17,6 @@ from augmoments.calculus.nodes import QUANTILE
 from augmoments.checks import check_images
 from augmoments.errors import InputError, InputTypeError
 from augmoments.estimate import weakest
-from augmoments.linear.inputs import as_targets, encode_labels
 from augmoments.sample_size.images import over
 from augmoments.sample_size.parameters.copies import Copies
 from augmoments.sample_size.parameters.ridge import NORMS, Ridge, Sums
@@ -134,6 +133,8 @@ def coded_targets(given: Any, n: int) -> Tensor:
 
     A list is one of classes.
     """
+    from augmoments.linear.inputs import as_targets, encode_labels  # brings scikit-learn
+
     if isinstance(given, Tensor):
         real = given.is_floating_point() or given.is_complex()
     else:

@@ -79,7 +79,7 @@ def _rounding(found: PairMoments, floor: float) -> PairMoments:
 def _unbiased(means: Tensor, squares: Tensor, triples: Tensor) -> PairMoments:
     """From what pairs ``(R, R)`` and triples ``(R, R, R)`` of replicates say."""
     r = len(means)
-    apart = 1 - torch.eye(r, dtype=means.dtype)
+    apart = 1 - torch.eye(r, dtype=means.dtype, device=means.device)
     means, squares = means * apart, squares * apart
     pairs, triplets = r * (r - 1), r * (r - 1) * (r - 2)
     total, lines, same = means.sum(), means.sum(1).square().sum(), means.square().sum()

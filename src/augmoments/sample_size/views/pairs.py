@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple, cast
 
 import torch
-from scipy.stats import norm
+from scipy.special import ndtri
 from torch import Tensor
 
 from augmoments.calculus.integrate import first_level, node_values
@@ -74,7 +74,7 @@ def pair_loss(question: Question) -> SampleSize:
     a = over(4 * first, square)
     b = over((2 * second - 4 * first).clamp_min(0), square)
     risk = question.risk
-    spread = float(norm.isf(risk / 2)) if question.bound == "clt" else risk**-0.5
+    spread = -float(ndtri(risk / 2)) if question.bound == "clt" else risk**-0.5
     allowed = question.rel_error / spread
     n = solve(a, b, allowed).clamp_min(2)
     twice = 2 * over(found.error.mean, mean.abs())

@@ -1,0 +1,68 @@
+"""Mean and total variance of every image, however many there are."""
+
+from __future__ import annotations
+
+import csv
+import io
+from time import perf_counter
+
+import torch
+
+from augmoments.calculus.totals import mean_and_trace
+from augmoments.estimate import weakest
+from augmoments.reporting.results import EveryImage, Results, numbers
+from augmoments.reporting.task import Task
+from augmoments.sample_size.images import over, solve
+
+_AT_ONCE = 512
+_COLUMNS = (
+    "norm_of_mean",
+    "total_variance",
+    "draws",
+    "mean_error",
+    "variance_error",
+    "draws_error",
+)
+
+
+def every_image(task: Task) -> EveryImage:
+    """Go through the images of a subject, and keep numbers alone."""
+    options, start = task.options, perf_counter()
+    tol = max(options.tol, options.rough)
+    rows, methods, nodes, done = [], [], 0, 0
+    with task.stage("mean and variance of every image") as tell:
+        for index in task.every.split(_AT_ONCE):
+            images = task.subject.dataset.images[index]
+            found = mean_and_trace(images, task.policy, tol, **task.numerics)
+            size = found.mean.double().flatten(1).norm(dim=1)
+            first = over(found.trace, size.square())
+            draws = solve(first, torch.zeros_like(first), options.rel_error)
+            mean_error, variance_error = found.mean_error.double(), found.trace_error.double()
+            error = torch.where(draws.isfinite(), 2 * mean_error + variance_error, 0.0)
+            columns = (size, found.trace, draws, mean_error, variance_error, error)
+            rows.append(torch.stack([column.cpu() for column in columns]))
+            methods.append(found.method)
+            nodes, done = max(nodes, found.nodes), done + len(index)
+            tell(done, len(task.every))
+    values = dict(zip(_COLUMNS, torch.cat(rows, 1), strict=True))
+    return EveryImage(
+        used=task.every.tolist(),
+        rel_error=options.rel_error,
+        tol=tol,
+        method=weakest(*methods),
+        nodes=nodes,
+        seconds=perf_counter() - start,
+        **{name: numbers(column) for name, column in values.items()},
+    )
+
+
+def to_csv(results: Results) -> str:
+    """A row for every image that was quantified, of the subjects that have many."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("subject", "image", *_COLUMNS))
+    for subject in results.subjects:
+        if subject.every is not None:
+            columns = (getattr(subject.every, name) for name in ("used", *_COLUMNS))
+            writer.writerows((subject.name, *row) for row in zip(*columns, strict=True))
+    return text.getvalue()
