@@ -6,71 +6,49 @@ Each row does the same work with augmoments and by sampling with the fastest of 
 time), torchvision and albumentations, in turn in one process, because only ratios of one run carry
 over to other machines. (That is what pytest-benchmark and asv do not do: they time one piece of
 work at a time, for comparison with its own past.) The peak of memory is that of another process
-that does nothing but our work. Two threads. Results go to FOLDER/results.json.
+that does nothing but our work; quick rows share one process and go without. Two threads; freed
+memory is kept, for peers and us alike. Results go to FOLDER/results.json.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
-import signal
-import subprocess
-import sys
-import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from _process import in_process
 from rows import NAMES, row
 
 HERE = Path(__file__).parent
-POOLS = "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"
-LIMIT, QUICK_LIMIT = 400.0, 120.0
+LIMIT, QUICK_LIMIT = 400.0, 600.0
 PACKAGES = ("augmoments", "torch", "torchvision", "kornia", "albumentations", "numpy", "scipy")
 
 
-def in_process(task: str, name: str, given: object, limit: float) -> dict[str, Any]:
-    """What a process of its own finds; it is stopped after ``limit`` seconds."""
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder, "answer.json")
-        command = [sys.executable, HERE / "_child.py", task, name, json.dumps(given), out]
-        process = subprocess.Popen(
-            [str(part) for part in command],
-            env={**os.environ, **dict.fromkeys(POOLS, "2")},
-            start_new_session=True,
-        )
-        try:
-            code = process.wait(limit)
-        except subprocess.TimeoutExpired:
-            return {"failed": f"not done after {limit:.0f} s"}
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-        if code:
-            return {"failed": f"exit code {code}"}
-        return json.loads(out.read_text(encoding="utf-8"))
+def measured(names: Sequence[str], quick: bool) -> dict[str, Any]:
+    """Everything about some rows, as it goes to JSON."""
+    start, limit = perf_counter(), QUICK_LIMIT if quick else LIMIT
+    answer = in_process("measure", ",".join(names), quick, limit)
+    rows = {name: described(name, answer.get(name, answer)) for name in names}
+    for name, found in rows.items():
+        if "figures" in found and "peak GB" not in found["figures"]:
+            memory = {} if quick else in_process("work", name, found["setting"], limit)
+            found["figures"]["peak GB"] = memory.get("peak GB")
+        if not quick:
+            found["seconds"] = perf_counter() - start
+    return rows
 
 
-def measured(name: str, quick: bool) -> dict[str, Any]:
-    """Everything about a row, as it goes to JSON."""
-    one, start, limit = row(name), perf_counter(), QUICK_LIMIT if quick else LIMIT
-    found = in_process("measure", name, quick, limit)
-    if "figures" in found:
-        memory = in_process("work", name, found["setting"], limit)
-        found["figures"]["peak GB"] = memory.get("peak GB")
-    return {
-        "title": one.title,
-        "accuracy": one.accuracy,
-        "bound": one.bound,
-        "targets": [vars(target) for target in one.targets],
-        **found,
-        "seconds": perf_counter() - start,
-    }
+def described(name: str, found: dict[str, Any]) -> dict[str, Any]:
+    """What was found, with what was asked."""
+    one = row(name)
+    targets = [vars(target) for target in one.targets]
+    return {"title": one.title, "accuracy": one.accuracy, "targets": targets, **found}
 
 
 def line(name: str, found: dict[str, Any]) -> str:
@@ -105,6 +83,7 @@ def machine() -> dict[str, Any]:
         "threads": 2,
         "python": platform.python_version(),
         "versions": {name: version(name) for name in PACKAGES},
+        **in_process("rates", "", None, QUICK_LIMIT),
     }
 
 
@@ -119,9 +98,11 @@ def main() -> None:
         parser.error(f"no such row: {', '.join(sorted(unknown))}; choose of {', '.join(NAMES)}")
     results: dict[str, Any] = {"quick": given.quick, "machine": machine(), "rows": {}}
     given.out.mkdir(parents=True, exist_ok=True)
-    for name in given.rows or NAMES:
-        results["rows"][name] = measured(name, given.quick)
-        print(line(name, results["rows"][name]), flush=True)
+    names = given.rows or list(NAMES)
+    for some in [names] if given.quick else [[name] for name in names]:
+        results["rows"] |= (found := measured(some, given.quick))
+        for name in some:
+            print(line(name, found[name]), flush=True)
         text = json.dumps(results, indent=1)
         (given.out / "results.json").write_text(text + "\n", encoding="utf-8")
 

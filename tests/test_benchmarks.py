@@ -64,6 +64,14 @@ def test_a_target_is_met_or_not(page):
     assert not page.met({"skipped": "no data"}, {"figure": "draws", "limit": 9, "at_least": False})
 
 
+def test_a_bound_is_the_longer_of_operations_and_bytes(page):
+    """60 million operations at 2 GFLOP/s, 30 ms, and 10 MB at 1 GB/s, 10 ms; 90 ms were taken."""
+    least = {"seconds": 0.09, "operations": 6e7, "moved": 1e7, "how": "sums"}
+    row = {"title": "work", "figures": {}, "draw_seconds": {"a": 2e-6}, "least": least}
+    found = page.bounds({"machine": {"GFLOP/s": 2.0, "GB/s": 1.0}, "rows": {"work": row}})
+    assert found.splitlines()[-1] == ("| work | a 2 µs | sums | 60 M | 10 MB | 30 ms | 90 ms | 3 |")
+
+
 def test_the_law_of_sampling_is_extrapolated():
     found = extrapolated((1, 4, 16), (1.0, 0.5, 0.25), 0.01)
     assert found["needed"] == pytest.approx(10_000)

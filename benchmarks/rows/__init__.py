@@ -16,6 +16,7 @@ NAMES = {
     "eigenpairs": "eigenpairs",
     "ridge-mnist": "ridge_mnist",
     "ridge-crop-flip": "ridge_crop_flip",
+    "tta": "tta",
     "quantify": "quantify",
 }
 """Rows in the order of the table, and the modules that they are in."""

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import torch
 from _data import data_folder
+from _process import in_process
 
 import augmoments as am
 from rows.row import Found, Row, Skipped, Target, distance, sampling
 
-FEWEST, COUNT, LOOKED_AT = 128, 10_000, 3
-BUDGET = 100.0
+COUNT, QUICK, LOOKED_AT = 10_000, 500, 3
+NODES = 512
+LIMIT = 300.0  # seconds
 POLICY = """
 - RandomResizedCrop: {size: 32, scale: [0.2, 1.0]}
 - RandomHorizontalFlip
@@ -36,39 +38,34 @@ def archive() -> Path:
     return found[0]
 
 
-def run(count: int) -> tuple[dict[str, Any], float]:
-    """What the program says about each of ``count`` images, and the seconds of its process."""
+def run(count: int) -> tuple[dict[str, Any], float, float]:
+    """What the program says about each of ``count`` images; seconds and peak GB of its process."""
     with tempfile.TemporaryDirectory() as folder:
         policy = Path(folder, "policy.yaml")
         policy.write_text(POLICY, encoding="utf-8")
-        command = [sys.executable, "-c", "from augmoments.cli import main; main()", "quantify"]
-        command += ["--images", archive(), "--policy", policy, "--model", "none", "--quiet"]
-        command += ["--limit", count, "--out", Path(folder, "report")]
+        given = ["quantify", "--images", archive(), "--policy", policy, "--model", "none"]
+        given += ["--limit", count, "--max-nodes", NODES, "--out", Path(folder, "report")]
         start = perf_counter()
-        subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL)
+        answer = in_process("work", "quantify", [str(part) for part in (*given, "--quiet")], LIMIT)
         took = perf_counter() - start
+        if "failed" in answer:
+            raise Skipped(f"{count:,} images: {answer['failed']}")
         results = json.loads(Path(folder, "report", "results.json").read_text(encoding="utf-8"))
-    return results["subjects"][0]["every"], took
+    return results["subjects"][0]["every"], took, answer["peak GB"]
 
 
 def measure(quick: bool) -> Found:
-    """As many images as fit into the time, up to all; the errors of three are looked at."""
+    """All images in one process; the errors of three are looked at."""
     from _peers import draws, fastest, simclr
 
-    from rows.simclr import reference
+    from rows.simclr import least, reference
 
+    count = QUICK if quick else COUNT
+    found, took, peak = run(count)
     images, pipelines = am.data.load(str(archive())).images, simclr()
     draw = fastest(pipelines, images[0])
-    each = min(draw.seconds.values())
-    budget, count = (15.0 if quick else BUDGET), FEWEST
-    found, took = run(count)
-    growth = [(count, took / count / each)]
-    while count < COUNT and took < budget / 4:
-        count = min(COUNT, 4 * count)
-        found, took = run(count)
-        growth.append((count, took / count / each))
     some = images[torch.tensor(found["used"][:LOOKED_AT])]
-    mean, trace = reference(some, pipelines["torchvision"], 2**13 if quick else 2**15)
+    mean, trace = reference(some, pipelines["torchvision"], 2**12 if quick else 2**15)
     truth = {
         "total_variance": trace,
         "draws": trace / (found["rel_error"] * mean.flatten(1).norm(dim=1)) ** 2,
@@ -83,29 +80,38 @@ def measure(quick: bool) -> Found:
         lambda group: distance(group.var(0).sum().reshape(1, 1), trace[:1, None]),
         off,
     )
+    each = found["seconds"] / count
     return Found(
         {"images": count},
-        {"draws": growth[-1][1], "images a second": count / took},
+        {
+            "draws": each / min(draw.seconds.values()),
+            "images a second": 1 / each,
+            "minutes in all": took / 60,
+            "peak GB": peak,
+        },
         off,
         max(max(found[name][:LOOKED_AT]) for name in ("variance_error", "draws_error")),
         draw.seconds,
         sampled,
-        {"images": growth},
+        {},
+        least(found["nodes"], images[0].numel(), each),
     )
 
 
-def work(setting: dict[str, Any]) -> object:
-    """The program, in this process, for its memory."""
-    return run(setting["images"])
+def work(given: list[str]) -> None:
+    """The program."""
+    from augmoments.cli import app
+
+    with redirect_stdout(StringIO()):
+        app(given, standalone_mode=False)
 
 
 ROWS = {
     "quantify": Row(
         "augmoments quantify, CIFAR-10 under SimCLR's pipeline, 3 x 32 x 32",
-        "as it states",
+        f"at most {NODES} nodes an image",
         (Target("images a second", 100, at_least=True),),
         measure,
         work,
-        "evaluating the colours at the nodes, and the crops of the result",
     )
 }

@@ -25,6 +25,23 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Least:
+    """What one image cannot be had without.
+
+    Attributes:
+        seconds: What it took.
+        operations: Operations in single precision; one in double precision counts twice.
+        moved: Bytes read and written.
+        how: The arithmetic.
+    """
+
+    seconds: float
+    operations: float
+    moved: float
+    how: str
+
+
+@dataclass(frozen=True)
 class Found:
     """What was measured.
 
@@ -36,6 +53,7 @@ class Found:
         draw_seconds: Seconds of one draw by library.
         sampled: Numbers of draws, their errors, and how many are as accurate as ours.
         growth: Cost in draws an image along an axis.
+        least: What bounds it.
     """
 
     setting: dict[str, Any]
@@ -45,6 +63,7 @@ class Found:
     draw_seconds: dict[str, float]
     sampled: dict[str, Any]
     growth: dict[str, list[tuple[float, float]]]
+    least: Least
 
 
 @dataclass(frozen=True)
@@ -57,15 +76,13 @@ class Row:
         targets: What is asked of the figures.
         measure: Everything that is timed and compared; takes whether to be quick.
         work: The computation alone with a setting, for the peak of memory.
-        bound: What the time goes into.
     """
 
     title: str
     accuracy: str
     targets: Sequence[Target]
     measure: Callable[[bool], Found]
-    work: Callable[[dict[str, Any]], object]
-    bound: str
+    work: Callable[[Any], object]
 
 
 def smallest(

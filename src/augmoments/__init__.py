@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from augmoments.calculus.dataset import DatasetMoments
     from augmoments.calculus.expected_operator import expected_operator
     from augmoments.calculus.moments import Moments, moments
+    from augmoments.calculus.totals import MeanAndTrace, mean_and_trace
     from augmoments.comparison import Comparison, compare
     from augmoments.config import load_policy, policy_from, policy_to_dict
     from augmoments.laws import (
@@ -115,6 +116,7 @@ _HOMES = {
     "calculus.dataset": ("DatasetMoments",),
     "calculus.expected_operator": ("expected_operator",),
     "calculus.moments": ("Moments", "moments"),
+    "calculus.totals": ("MeanAndTrace", "mean_and_trace"),
     "comparison": ("Comparison", "compare"),
     "config": ("load_policy", "policy_from", "policy_to_dict"),
     "laws": (
@@ -166,6 +168,7 @@ __all__ = [
     "InvariantProjection",
     "LogUniform",
     "LossEstimate",
+    "MeanAndTrace",
     "MixUp",
     "Moments",
     "Normal",
@@ -214,6 +217,7 @@ __all__ = [
     "expected_operator",
     "load_model",
     "load_policy",
+    "mean_and_trace",
     "moments",
     "output_moments",
     "policy_from",

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from augmoments.augmentations.base import Augmentation, width_of
+from augmoments.augmentations.compose import RandomApply
 from augmoments.augmentations.geometric import RandomHorizontalFlip, RandomVerticalFlip
 from augmoments.calculus.expected_operator import ExpectedOperator, average
 from augmoments.calculus.nodes import QUANTILE, JointNodes
@@ -20,7 +21,7 @@ from augmoments.calculus.plan import Plan, shapes_along
 from augmoments.operators.base import Operator, outer
 from augmoments.rules import QuadraticRule
 
-_VALUES_AT_ONCE = 3 * 2**15  # 384 KiB in float32: a few of them stay in the cache
+_VALUES_AT_ONCE = 3 * 2**16  # 768 KiB in float32: a few of them stay in the cache
 _STARTED = 256  # images after the first step, whose matrices are the same for all images
 _MOST_OPERATORS = 4
 _FEW_OUTCOMES = 64
@@ -187,18 +188,29 @@ def _through(steps: Iterable[_Step], images: Tensor, theta: Tensor) -> Tensor:
 
 
 def _branches(policy: Augmentation, plan: Plan, theta: Tensor) -> Tensor:
-    """Which draws agree in all parameters that have few outcomes, a number for each."""
+    """Which draws agree in all parameters that have few outcomes and a say, a number for each."""
     few = [p.count <= _FEW_OUTCOMES for p in policy.parameters(plan.shape) for _ in range(p.width)]
     if not any(few):
         return torch.zeros(len(theta), dtype=torch.long)
-    choices = theta.detach()[:, torch.tensor(few, dtype=torch.bool)]
+    said = theta.detach().clone()
+    for step in _steps(policy, plan):
+        if isinstance(step.part, RandomApply):
+            own = said[:, step.columns]
+            own *= own[:, :1]
+    choices = said[:, torch.tensor(few, dtype=torch.bool)]
     return choices.unique(dim=0, return_inverse=True)[1]
 
 
 def _add(totals: Tensor, places: list[tuple[int, float]], parts: Tensor) -> None:
     """Add every part to the total of its replicate, with its weight."""
-    for (replicate, weight), part in zip(places, parts, strict=True):
-        totals[replicate].add_(part, alpha=weight)
+    if len(parts) == 1:
+        replicate, weight = places[0]
+        totals[replicate].add_(parts[0], alpha=weight)
+        return
+    replicates, weights = zip(*places, strict=True)
+    shares = torch.zeros(len(totals), len(parts), dtype=totals.dtype)
+    shares[list(replicates), torch.arange(len(parts))] = torch.tensor(weights, dtype=totals.dtype)
+    totals += (shares.to(totals.device) @ parts.flatten(1)).reshape(totals.shape)
 
 
 def _pooled(means: Tensor) -> tuple[Tensor, Tensor]:

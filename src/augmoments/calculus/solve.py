@@ -16,11 +16,13 @@ from torch import Tensor
 from augmoments.calculus.carry import CAUTION, carried, frobenius
 from augmoments.calculus.head import evaluate_head
 from augmoments.calculus.leading import leading
+from augmoments.calculus.nested import solve_nested
 from augmoments.calculus.plan import Plan
 from augmoments.calculus.solution import Errors, Solution, ratio, relative_change
 from augmoments.calculus.state import FactorState, propagate
 from augmoments.calculus.windows import WindowedState, Windows
 from augmoments.rules import leaves
+from augmoments.rules.nesting import thirds
 
 _FIRST_NODES = 16
 _BYTES_AT_ONCE = 2**24  # of columns: pages that come back from the system cost more than they hold
@@ -36,6 +38,10 @@ def solve(images: Tensor, plan: Plan, tol: float) -> Solution:
         return solution
     if plan.windows is not None:
         return _windowed(solution, plan, plan.windows)
+
+    rules = None if plan.head or images.requires_grad else thirds(plan.rule)
+    if rules is not None:
+        return solve_nested(solution.state, rules, tol / 2, plan.max_nodes)
 
     def move(state: FactorState, level: int) -> Solution:
         rule = plan.rule(_FIRST_NODES * 2**level)

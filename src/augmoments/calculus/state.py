@@ -24,6 +24,7 @@ from torch import Tensor
 from augmoments.calculus.blend import Weighted, weighted_factor
 from augmoments.calculus.covariance import Covariance, products
 from augmoments.calculus.expected_operator import average
+from augmoments.calculus.principal import principal
 from augmoments.checks import check_memory
 from augmoments.estimate import rounding
 from augmoments.operators.base import Shape
@@ -196,20 +197,16 @@ class FactorState(State):
         tolerance = floor if flat.requires_grad else max(self.tolerance, floor)
         with torch.no_grad():
             small = flat.mT @ flat if size < columns else flat @ flat.mT
-            values, vectors = torch.linalg.eigh(small.double())
-            values, vectors = values.flip(-1).clamp_min(0), vectors.flip(-1)
-            keep = _tail(values) + values > tolerance * values.sum(1, keepdim=True)
-            rank = max(1, int(keep.sum(1).max()))
-            if rank * least > columns or (bool(keep.all()) and rank == columns):
+            kept = principal(small.double(), tolerance)
+            rank = kept.rank
+            if rank * least > columns or (bool(kept.values.all()) and rank == columns):
                 return self
-            rotation = vectors * keep[:, None]
+            rotation = kept.vectors
             if size < columns:
-                rotation = (
-                    flat.double() @ rotation * torch.where(keep, values, 1.0)[:, None].rsqrt()
-                )
-            lost = torch.where(keep, 0.0, values).sum(1)
-            dropped = lost / values.norm(dim=1).clamp_min(1e-300)
-            rotation = rotation[..., :rank].to(flat.dtype)
+                scale = torch.where(kept.values > 0, kept.values, 1.0).rsqrt()
+                rotation = flat.double() @ rotation * scale[:, None]
+            dropped = kept.dropped
+            rotation = rotation.to(flat.dtype)
         factor = (flat.mT @ rotation).mT.reshape(-1, rank, *self.factor.shape[2:])
         return replace(self, factor=factor, loss=self.loss + dropped.to(self.loss.dtype))
 
@@ -244,8 +241,3 @@ def _added(noise: Tensor | None, more: Tensor | None, like: Tensor) -> Tensor | 
 
 def _shape(images: Tensor) -> Shape:
     return tuple(images.shape[-3:])  # type: ignore[return-value]
-
-
-def _tail(values: Tensor) -> Tensor:
-    """Sum of what follows each position, along the last axis."""
-    return values.flip(-1).cumsum(-1).flip(-1) - values

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from augmoments.adapters import Policy, as_policy
 from augmoments.augmentations.sequence import Chain
 from augmoments.calculus.draw_sums import DrawSums, Tail
 from augmoments.calculus.moments import moments
+from augmoments.calculus.nodes import JointNodes
 from augmoments.calculus.plan import Plan
 from augmoments.calculus.solution import ratio
 from augmoments.checks import check_images
@@ -29,7 +31,8 @@ from augmoments.estimate import Method, rounding
 from augmoments.operators.base import Shape
 
 _AT_ONCE = 64  # images
-_ERROR = 0.05  # a bound that the fewest nodes reach at best
+_FEWEST = 128  # nodes of the first level, or up to twice as many where outcomes are enumerated
+_ERROR = 0.1  # a bound that they reach at best
 _COLUMNS = ("mean", "trace", "mean_error", "trace_error")
 
 
@@ -102,8 +105,7 @@ def mean_and_trace(
 
     Example:
         >>> import torch, augmoments as am
-        >>> from augmoments.calculus.totals import mean_and_trace
-        >>> found = mean_and_trace(torch.ones(1, 1, 2, 1), am.RandomErasing(1.0, value=0))
+        >>> found = am.mean_and_trace(torch.ones(1, 1, 2, 1), am.RandomErasing(1.0, value=0))
         >>> found.mean.shape, found.trace.shape
         (torch.Size([1, 1, 2, 1]), torch.Size([1]))
 
@@ -148,31 +150,39 @@ class _Streamed:
 
     plan: Plan
     tail: Tail
+    nodes: Callable[[int], JointNodes]
+    """The nodes at a level, the same for all images."""
+    added: Callable[[int], JointNodes]
+    """Those that the level before lacks."""
 
     @classmethod
     def of(cls, plan: Plan) -> _Streamed | None:
         """``None`` where the policy has to be solved by its covariance."""
-        if plan.nodes is None or not plan.nodes.replicated:
+        family = plan.nodes
+        if family is None or not family.replicated:
             return None
         tail = Tail.of(plan)
         noise = plan.policy != Chain(plan.head)
-        return None if tail is None or noise else cls(plan, tail)
+        if tail is None or noise:
+            return None
+        return cls(plan, tail, cache(family.nodes), cache(family.added))
 
     def solve(self, images: Tensor, tol: float) -> MeanAndTrace:
         """Double the nodes of those images whose errors are not below ``tol`` yet."""
-        assert self.plan.nodes is not None
         index = torch.arange(len(images), device=images.device)
-        family = self.plan.nodes
-        level = max(0, int(np.log2(min(_ERROR / tol, self.plan.max_nodes / len(family.nodes(0))))))
-        nodes = family.nodes(level)
+        most = self.plan.max_nodes
+        level = max(0, int(np.log2(min(_ERROR / tol, most / _FEWEST))))
+        while level and len(self.nodes(level)) > most:
+            level -= 1
+        nodes = self.nodes(level)
         sums, count = DrawSums.over(self.plan, self.tail, nodes, images), len(nodes)
         result = found = self._judged(sums, images, count, tol)
         while True:
             open_ = torch.maximum(found.mean_error, found.trace_error) > tol
-            if not open_.any() or 2 * count > self.plan.max_nodes:
+            if not open_.any() or 2 * count > most:
                 return result
             index, sums, level = index[open_], sums.select(open_), level + 1
-            more = family.added(level)
+            more = self.added(level)
             sums = sums.joined(DrawSums.over(self.plan, self.tail, more, images[index]))
             count *= 2
             found = self._judged(sums, images[index], count, tol)

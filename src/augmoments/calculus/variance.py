@@ -18,7 +18,7 @@ from augmoments.errors import PolicyError
 from augmoments.laws.sobol import sobol
 from augmoments.operators.base import Shape, outer
 
-_AT_ONCE = 2**23  # values of augmented images
+_AT_ONCE = 2**18  # values of augmented images, so that they stay in the cache
 _IMAGES_AT_ONCE = 8192
 
 

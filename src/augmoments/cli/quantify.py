@@ -86,7 +86,7 @@ def run(options: dict[str, Any], config_file: Path | None) -> None:
 
 
 def _converged(found: Results) -> bool:
-    return all(subject.moments.converged for subject in found.subjects)
+    return all(subject.converged for subject in found.subjects)
 
 
 def _configuration(options: dict[str, Any], config_file: Path | None) -> QuantifyConfig:

@@ -23,6 +23,8 @@ def tables(results: Results) -> Iterator[Table | Text]:
 def _subject(subject: SubjectResult) -> Table:
     used, available = len(subject.used), subject.available
     images = f"{used} of {available:,}" if used < available else f"{used:,}"
+    if subject.every is not None and len(subject.every.used) < available:
+        images = f"{used} of {len(subject.every.used):,} of {available:,}"
     noun = "image" if available == 1 else "images"
     changed = subject.output_shape != subject.shape
     change = f", augmented to {size(subject.output_shape)}" if changed else ""
@@ -48,7 +50,10 @@ def _subject(subject: SubjectResult) -> Table:
 
 def _rows(subject: SubjectResult) -> Iterator[tuple[str, list[str], str]]:
     """Name, the median with both ends, and the quantity that says how it was obtained."""
-    found = subject.moments
+    found, every = subject.moments, subject.every
+    if every is not None:
+        name = f"all {len(every.used):,}, draws: mean to {percent(every.rel_error)}"
+        yield name, _three(every.draws, count), "draws for the mean of all images"
     yield "mean image, norm", _three(found.norm_of_mean, number), "mean"
     yield "std of a pixel", _three(found.pixel_std, number), "covariance"
     yield "variance / energy", _three(found.variance_share, percent), "covariance"

@@ -78,6 +78,10 @@ class Brightness(Blend):
     def reference(self, images: Tensor) -> Tensor:
         return images.new_zeros(())
 
+    def __call__(self, images: Tensor, theta: Tensor) -> Tensor:
+        scaled = per_group(theta, images) * images
+        return scaled.clamp(0, 1) if self.clamp else scaled
+
 
 @dataclass(frozen=True)
 class Contrast(Blend):

@@ -29,7 +29,6 @@ from augmoments.reporting.task import Task, spread
 from augmoments.sample_size import SampleSize, samples_needed
 
 _EXPLAINED = 4  # images that the shares of the variance are about
-_MEMORY = 2**29  # bytes for covariances where many images are quantified
 
 
 def measure(
@@ -38,7 +37,8 @@ def measure(
     """Moments, draws needed, expected loss and alignment of a subject's images."""
     task = Task(subject, policy, options, progress)
     shape: Shape = tuple(task.images.shape[1:])  # type: ignore[assignment]
-    rows = explain(policy, task.images[:_EXPLAINED], seed=options.seed).rows
+    with task.stage("shares of the steps"):
+        rows = explain(policy, task.images[:_EXPLAINED], seed=options.seed).rows
     found = _moments(task)
     sizes = [_samples(task, of, found) for of in ("mean", "covariance")]
     judge, loss, alignment = subject.judge, None, None
@@ -67,7 +67,7 @@ def measure(
         obtained=task.log,
         model=judge.name if judge else None,
         no_loss_because=subject.no_judge_because,
-        every=every_image(task) if len(task.every) > len(task.used) else None,
+        every=every_image(task) if task.many else None,
     )
 
 
@@ -85,7 +85,6 @@ def _moments(task: Task) -> Moments:
             task.policy,
             task.options.tol,
             progress=tell,
-            max_memory=None if len(task.every) == len(task.used) else _MEMORY,
             **task.numerics,
         )
         task.note("mean", found.mean_method, found.error.mean, "relative")

@@ -48,7 +48,14 @@ def _warnings(subject: SubjectResult) -> list[str]:
         count, first = len(subject.skipped), subject.skipped[0]
         which = "1 file was skipped" if count == 1 else f"{count} files were skipped, the first"
         found.append(f"{subject.name}: {which}: {first['file']} {first['reason']}.")
-    if not subject.moments.converged:
+    every = subject.every
+    if not subject.converged and every is not None:
+        found.append(
+            f"{subject.name}: the tolerance of {every.tol:g} was not reached by all images; the "
+            f"relative error of a variance may be {max(every.variance_error):.2g}. Allow more "
+            "nodes (--max-nodes)."
+        )
+    elif not subject.converged:
         worst = max(
             o.error or 0.0 for o in subject.obtained if o.quantity in ("mean", "covariance")
         )

@@ -52,11 +52,13 @@ class Options:
     max_nodes: int = 4096
     limit: int = 64
     """Most images of a subject that are quantified, spread evenly over it."""
-    detailed: int = 64
-    """Most of these whose covariance is found, spread evenly over them; of the others, mean and
-    total variance."""
+    few: int = 64
+    """As many images get their covariances. Of more, all get mean and total variance, to a
+    tolerance of ``rough`` at best, and covariances are found of images spread evenly over them,
+    which have ``detailed_values`` values together, with ``detailed_nodes`` evaluations at most."""
+    detailed_values: int = 2**15
+    detailed_nodes: int = 512
     rough: float = 0.2
-    """Error bound asked for where more images than these are quantified."""
     shown: int = 3
     """Most images of a subject that are shown."""
     eigenvectors: int = 16

@@ -113,6 +113,7 @@ class EveryImage:
     """Those of the total variances."""
     draws_error: list[float]
     rel_error: float
+    converged: bool
     tol: float
     method: str
     nodes: int
@@ -180,6 +181,11 @@ class SubjectResult:
     no_loss_because: str | None
     every: EveryImage | None = None
     """All images that were quantified, where they are more than those used."""
+
+    @property
+    def converged(self) -> bool:
+        """Whether all images reached the tolerance: their covariances, or the totals of many."""
+        return self.moments.converged if self.every is None else self.every.converged
 
 
 @dataclass(frozen=True)

@@ -46,8 +46,18 @@ class Task:
 
     def __post_init__(self) -> None:
         self.every = spread(len(self.subject.dataset), self.options.limit)
-        self.used = self.every[spread(len(self.every), self.options.detailed)]
+        most = len(self.every)
+        if self.many:
+            size = self.subject.dataset.images[0].numel()
+            some = max(self.options.detailed_values // size, self.options.shown)
+            most = min(some, self.options.few)
+        self.used = self.every[spread(len(self.every), most)]
         self.images = check_images(self.subject.dataset.images[self.used])
+
+    @property
+    def many(self) -> bool:
+        """Whether the images are too many for all their covariances."""
+        return len(self.every) > self.options.few
 
     @property
     def output_shape(self) -> Shape:
@@ -56,8 +66,10 @@ class Task:
 
     @property
     def numerics(self) -> dict[str, Any]:
-        """The arguments that all computations share."""
-        return {"seed": self.options.seed, "max_nodes": self.options.max_nodes}
+        """The arguments that all computations on ``images`` share."""
+        options = self.options
+        nodes = min(options.max_nodes, options.detailed_nodes) if self.many else options.max_nodes
+        return {"seed": options.seed, "max_nodes": nodes}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Tell]:

@@ -30,8 +30,10 @@ def _spread(subject: SubjectResult) -> str:
 def _cost(main: SubjectResult, subjects: list[SubjectResult], seconds: float) -> str:
     sizes = {size.of: size for size in main.samples}
     first = sizes["mean"]
+    draws = first.n if main.every is None else main.every.draws
     text = (
-        f"By sampling, a mean image right to {100 * first.rel_error:.3g}% takes {_draws(first)} "
+        f"By sampling, a mean image right to {100 * first.rel_error:.3g}% takes "
+        f"{median(draws):,.0f} "
         f"draws of each image of {main.name} and a covariance {_draws(sizes['covariance'])}"
     )
     if "loss" in sizes:
@@ -41,8 +43,8 @@ def _cost(main: SubjectResult, subjects: list[SubjectResult], seconds: float) ->
     for other in others:
         pair = {size.of: size for size in other.samples}
         text += f" ({other.name}: {_draws(pair['mean'])} and {_draws(pair['covariance'])})"
-    count = sum(len(s.used) for s in subjects)
-    images = f"{count} images" if count > 1 else "one image"
+    count = sum(len(s.used if s.every is None else s.every.used) for s in subjects)
+    images = f"{count:,} images" if count > 1 else "one image"
     return f"{text}; the limits of all that were found in {seconds:.0f} s for {images}."
 
 

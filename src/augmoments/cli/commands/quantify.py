@@ -22,7 +22,15 @@ def quantify(
         str | None,
         typer.Option(metavar="N|HxW", help="Resize: central square of N x N, or stretch to H x W."),
     ] = None,
-    limit: options.Limit = 64,
+    limit: Annotated[
+        int,
+        typer.Option(
+            "--limit",
+            min=1,
+            metavar="N",
+            help="Most images, evenly spread; beyond 64, all but a few without covariances.",
+        ),
+    ] = 64,
     tol: options.Tol = 0.01,
     seed: options.Seed = 0,
     rel_error: options.RelError = 0.01,
