@@ -1,6 +1,6 @@
 """Reports: everything about images under a policy, on one page and as JSON."""
 
-from augmoments.reporting.output import Written, prepare_folder, to_json, write
+from augmoments.reporting.output import Written, prepare_folder, to_json, writable_folder, write
 from augmoments.reporting.quantify import quantify
 from augmoments.reporting.report import Report, report
 from augmoments.reporting.request import Judge, Options, Request, Subject
@@ -19,5 +19,6 @@ __all__ = [
     "quantify",
     "report",
     "to_json",
+    "writable_folder",
     "write",
 ]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from time import perf_counter
 
 import torch
 
 from augmoments.calculus.totals import mean_and_trace
 from augmoments.estimate import weakest
-from augmoments.reporting.results import EveryImage, Results, numbers
+from augmoments.reporting.results import EveryImage, numbers
 from augmoments.reporting.task import Task
 from augmoments.sample_size.images import over, solve
 
@@ -60,15 +58,3 @@ def every_image(task: Task) -> EveryImage:
         seconds=perf_counter() - start,
         **{name: numbers(column) for name, column in values.items()},
     )
-
-
-def to_csv(results: Results) -> str:
-    """A row for every image that was quantified, of the subjects that have many."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("subject", "image", *_COLUMNS))
-    for subject in results.subjects:
-        if subject.every is not None:
-            columns = (getattr(subject.every, name) for name in ("used", *_COLUMNS))
-            writer.writerows((subject.name, *row) for row in zip(*columns, strict=True))
-    return text.getvalue()

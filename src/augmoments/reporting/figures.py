@@ -17,6 +17,7 @@ from augmoments.reporting.results import (
 from augmoments.reporting.svg import INK, MARKERS, SERIES, chart, plain_number, plain_ticks, short
 
 _MOST_CLASSES = 20
+_LEAST = 1e-9  # that a logarithmic axis shows
 
 
 def spectrum(subject: SubjectResult, name: str) -> str:
@@ -45,7 +46,7 @@ def spectrum(subject: SubjectResult, name: str) -> str:
 
 
 def errors(curves: list[Curve], samples: list[Samples], name: str) -> str:
-    """Predicted (lines) and observed (markers) errors against the number of draws."""
+    """Predicted (lines) and observed errors (markers, bands) against the number of draws."""
     out: list[str] = []
     reach = max(median(size.n) for size in samples)
     with chart(out, name) as axes:
@@ -56,6 +57,8 @@ def errors(curves: list[Curve], samples: list[Samples], name: str) -> str:
                 error.append(error[-1] * (n[-1] / reach) ** 0.5)
                 n.append(round(reach))
             axes.plot(n, 100 * np.asarray(error), color=color)
+            low, high = (100 * np.maximum(ends, _LEAST) for ends in (curve.low, curve.high))
+            axes.fill_between(curve.n, low, high, color=color, alpha=0.15, linewidth=0)
             axes.plot(
                 curve.n,
                 100 * np.asarray(curve.observed),
@@ -73,6 +76,8 @@ def errors(curves: list[Curve], samples: list[Samples], name: str) -> str:
         )
         axes.set_xscale("log")
         axes.set_yscale("log")
+        lines = [100 * value for curve in curves for value in (*curve.predicted, *curve.observed)]
+        axes.set_ylim(bottom=max(min([*lines, target]), 100 * _LEAST) / 3)
         axes.set_xlabel("draws n of the image")
         axes.set_ylabel("relative error (%)")
         plain_ticks(axes)

@@ -66,6 +66,7 @@ def loss_result(task: Task, judge: Judge, found: LossEstimate) -> LossResult:
     return LossResult(
         loss=judge.loss,
         value=numbers(found.value),
+        error=numbers(found.error),
         at_mean=numbers(found.at_mean),
         regularizer=numbers(found.regularizer),
         residual=numbers(found.residual),

@@ -23,7 +23,7 @@ _MOST_VALUES_BY_NODES = 2**16
 _MOST_VALUES_BY_SAMPLES = 2**14
 _FEWEST = 10  # images a class
 NO_MODEL = "no model was given."
-NO_LABELS = "the images have no labels."
+NO_LABELS = "the images have no labels. Give the class of each image."
 
 
 def with_model(dataset: Dataset, model: nn.Module, name: str, loss: str | None = None) -> Subject:
@@ -55,7 +55,10 @@ def with_ridge(
         InputError: There are no labels, or one class alone.
     """
     if dataset.labels is None:
-        raise InputError(f"{dataset.name} has no labels, so no classifier can be fitted to it.")
+        raise InputError(
+            f"{dataset.name} has no labels, so no classifier can be fitted to it: give labels, or "
+            "a model of your own."
+        )
     fitted = AugmentedRidgeClassifier(policy, alpha=ALPHA, seed=seed)
     used = spread(len(dataset), most or len(dataset))
     fitted.fit(dataset.images[used], dataset.labels[used])
@@ -89,7 +92,7 @@ def _why_not(dataset: Dataset, policy: Augmentation, plan: Plan, most: int) -> s
         return NO_LABELS
     classes = dataset.labels.unique()
     if len(classes) < 2:
-        return "all images are of one class."
+        return "all images are of one class. Give images of two classes or more, or a model."
     shape = plan.shape
     pixels = max(prod(plan.middle), prod(policy.output_shape(shape)))
     if pixels > _MOST_PIXELS:

@@ -22,7 +22,7 @@ from augmoments.reporting.judged import (
     per_image,
 )
 from augmoments.reporting.observed import observed_errors
-from augmoments.reporting.pictures import picture
+from augmoments.reporting.pictures import picture, thumbnails, walk
 from augmoments.reporting.request import Judge, Options, Progress, Subject
 from augmoments.reporting.results import Curve, MomentsResult, Samples, SubjectResult, numbers
 from augmoments.reporting.task import Task, spread
@@ -47,6 +47,7 @@ def measure(
         sizes.append(_samples(task, "loss", found, judge))
         alignment = judged_alignment(task, judge, found)
     shown = spread(len(task.used), options.shown).tolist()
+    every = every_image(task) if task.many else None
     return SubjectResult(
         name=subject.dataset.name,
         shape=shape,
@@ -67,7 +68,9 @@ def measure(
         obtained=task.log,
         model=judge.name if judge else None,
         no_loss_because=subject.no_judge_because,
-        every=every_image(task) if task.many else None,
+        walk=walk(task, shown[0]),
+        thumbnails=thumbnails(task, every),
+        every=every,
     )
 
 
@@ -101,6 +104,8 @@ def _summary(found: Moments) -> MomentsResult:
         total_variance=numbers(trace),
         pixel_std=numbers((trace / found.mean[0].numel()).sqrt()),
         variance_share=numbers(trace / energy),
+        mean_error=numbers(found.error.mean),
+        variance_error=numbers(found.error.trace),
         converged=found.converged,
         tol=found.tol,
     )
@@ -131,6 +136,7 @@ def _sample_result(size: SampleSize) -> Samples:
     return Samples(
         of=size.of,
         n=numbers(size.n),
+        error=numbers(size.error),
         rel_error=size.rel_error,
         confidence=size.confidence if scalar else None,
         bound=size.bound if scalar else None,
@@ -143,7 +149,7 @@ def _curves(
     judge = task.subject.judge
     with task.stage("predicted against observed errors") as tell:
         labels = judge.targets[task.used[place], None] if judge else None
-        counts, repetitions, errors = observed_errors(
+        observed = observed_errors(
             task.images[place],
             task.policy,
             found.mean[place],
@@ -157,10 +163,10 @@ def _curves(
         Curve(
             of=size.of,
             image=int(task.used[place]),
-            n=(kept := [n for n in counts if n > 1 or size.of != "covariance"]),
+            n=(kept := [n for n in observed.n if n > 1 or size.of != "covariance"]),
             predicted=[float(size.predicted_error(n)[place]) for n in kept],
-            observed=errors[size.of][len(counts) - len(kept) :],
-            repetitions=repetitions,
+            repetitions=observed.repetitions,
+            **observed.of(size.of, len(kept)),
         )
         for size in sizes
     ]

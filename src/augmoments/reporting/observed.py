@@ -10,6 +10,7 @@ error of a sample covariance needs no matrix of D x D: with X the centred draws 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -20,6 +21,32 @@ from augmoments.calculus.covariance import Covariance
 _STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 _PIXELS = 40_000_000
 _REPETITIONS = 40
+_BAND = torch.tensor((0.05, 0.95))
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Squared relative errors of the first n draws, in repetitions of them.
+
+    Attributes:
+        n: Numbers of draws.
+        squares: By quantity, ``(repetitions, len(n))``.
+    """
+
+    n: list[int]
+    squares: dict[str, Tensor]
+
+    @property
+    def repetitions(self) -> int:
+        """How often the draws were made."""
+        return len(next(iter(self.squares.values())))
+
+    def of(self, quantity: str, last: int) -> dict[str, list[float]]:
+        """Root mean square, and the 5% and 95% quantiles, at the ``last`` numbers of draws."""
+        squares = self.squares[quantity][:, -last:]
+        low, high = squares.sqrt().quantile(_BAND, dim=0)
+        observed = squares.mean(0).sqrt()
+        return {"observed": observed.tolist(), "low": low.tolist(), "high": high.tolist()}
 
 
 def plan(pixels: int) -> tuple[list[int], int]:
@@ -43,8 +70,8 @@ def observed_errors(
     expected: float,
     seed: int,
     progress: Callable[[int, int], None],
-) -> tuple[list[int], int, dict[str, list[float]]]:
-    """Relative root-mean-square errors of sampled means, covariances and losses.
+) -> Observed:
+    """Relative errors of sampled means, covariances and losses.
 
     Args:
         image: ``(C, H, W)``.
@@ -57,21 +84,20 @@ def observed_errors(
         progress: Called with repetitions done and all.
 
     Returns:
-        The numbers of draws, the repetitions, and the errors by quantity; a covariance has none at
-        n = 1, where it is not a number.
+        The errors by quantity; a covariance has none at n = 1, where it is not a number.
     """
     counts, repetitions = plan(max(image.numel(), mean.numel()))
     generator = torch.Generator().manual_seed(seed)
-    squares: dict[str, Tensor] = {}
+    squares: dict[str, list[Tensor]] = {}
     for done in range(repetitions):
         draws = policy(image.expand(counts[-1], *image.shape), generator=generator)
         found = _image_errors(draws, mean, covariance, counts)
         if loss is not None:
             found["loss"] = _scalar_errors(loss(draws).double(), expected, counts)
         for name, values in found.items():
-            squares[name] = squares.get(name, torch.zeros(len(counts))) + values / repetitions
+            squares.setdefault(name, []).append(values)
         progress(done + 1, repetitions)
-    return counts, repetitions, {name: v.sqrt().tolist() for name, v in squares.items()}
+    return Observed(counts, {name: torch.stack(rows) for name, rows in squares.items()})
 
 
 def _image_errors(

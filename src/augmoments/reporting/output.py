@@ -6,11 +6,13 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from augmoments.errors import OutputError
-from augmoments.reporting.every import to_csv
+from augmoments.reporting.columns import to_csv
 from augmoments.reporting.page import render
 from augmoments.reporting.results import Results
 
@@ -23,8 +25,8 @@ class Written:
 
     html: Path
     json: Path
-    csv: Path | None = None
-    """A row an image, where they are many."""
+    csv: Path
+    """A row an image."""
 
 
 def prepare_folder(path: str | Path) -> Path:
@@ -50,22 +52,35 @@ def prepare_folder(path: str | Path) -> Path:
     return folder
 
 
-def write(results: Results, path: str | Path) -> Written:
-    """Write ``report.html`` and ``results.json`` into a folder, over those of a former run.
+@contextmanager
+def writable_folder(path: str | Path) -> Iterator[Path]:
+    """A folder for files; what was made of it goes again if the work fails with nothing written.
 
-    Where more images are quantified than have their covariance found, ``images.csv`` has a row for
-    each of them.
+    Raises:
+        OutputError: It cannot be made or written to, or the disk is full.
+    """
+    folder = Path(path)
+    made = [part for part in (folder, *folder.parents) if not part.exists()]
+    try:
+        yield prepare_folder(folder)
+    except BaseException:
+        with suppress(OSError):
+            for part in made:
+                part.rmdir()
+        raise
+
+
+def write(results: Results, path: str | Path) -> Written:
+    """Write ``report.html``, ``results.json`` and ``images.csv``, over those of a former run.
 
     Raises:
         OutputError: The folder cannot be made or written to.
     """
     folder = prepare_folder(path)
-    written = Written(folder / "report.html", folder / "results.json")
+    written = Written(folder / "report.html", folder / "results.json", folder / "images.csv")
     replace(written.html, render(results))
     replace(written.json, to_json(results) + "\n")
-    if any(subject.every is not None for subject in results.subjects):
-        written = Written(written.html, written.json, folder / "images.csv")
-        replace(folder / "images.csv", to_csv(results))
+    replace(written.csv, to_csv(results))
     return written
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from statistics import mean, median
+import base64
+import hashlib
+from importlib.resources import files
 from typing import Any
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from augmoments.reporting import figures, tiles
+from augmoments.reporting import figures, words
+from augmoments.reporting.gallery import FRAMES, SHEET_COLUMNS, Gallery
+from augmoments.reporting.pagetable import PageTable
 from augmoments.reporting.results import Results, SubjectResult
+from augmoments.reporting.worst import demanding, lossy
+
+_FILTERS = ("number", "count", "percent", "share", "middle", "average", "beside", "directions")
 
 
 def render(results: Results) -> str:
@@ -23,20 +29,19 @@ def render(results: Results) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = number
-    environment.filters["count"] = count
-    environment.filters["percent"] = percent
-    environment.filters["share"] = share
-    environment.filters["middle"] = middle
-    environment.filters["average"] = average
-    environment.filters["beside"] = beside
-    environment.filters["directions"] = directions
-    environment.filters["size"] = size
+    environment.filters.update({name: getattr(words, name) for name in _FILTERS})
+    environment.filters["size"] = words.size
+    script = _text("report.js")
     return environment.get_template("report.html.jinja").render(
         results=results,
         sections=[_section(subject, place) for place, subject in enumerate(results.subjects)],
         policy=yaml.safe_dump({"policy": results.policy}, sort_keys=False, width=88),
         config=yaml.safe_dump(results.config, sort_keys=False, width=88),
+        css=Markup(_text("tokens.css") + _text("report.css")),
+        script=Markup(script),
+        script_hash=_hash(script),
+        frames=FRAMES,
+        sheet_columns=SHEET_COLUMNS,
     )
 
 
@@ -56,62 +61,27 @@ def _section(subject: SubjectResult, place: int) -> dict[str, Any]:
     return {
         "id": name,
         "subject": subject,
-        "rows": tiles.rows(subject),
-        "legends": tiles.legends(subject),
+        "gallery": Gallery(subject),
+        "steps": _steps(subject),
         "charts": {key: Markup(svg) for key, svg in charts.items()},
+        "table": PageTable.of(subject),
+        "demanding": demanding(subject),
+        "lossy": lossy(subject),
     }
 
 
-def number(value: float, digits: int = 3) -> str:
-    """Few digits: ``0.0123``, ``1.2e-06``, ``12,300``."""
-    if value != value:
-        return "–"
-    if value < 0:
-        return f"−{number(-value, digits)}"
-    if value and (abs(value) < 1e-4 or abs(value) >= 1e9):
-        return f"{value:.{digits - 1}e}"
-    return f"{value:,.{digits}g}" if abs(value) < 1000 else f"{value:,.0f}"
+def _steps(subject: SubjectResult) -> list[list[dict[str, Any]]]:
+    """The rows of the explanation, step by step."""
+    steps: list[list[dict[str, Any]]] = [[] for _ in subject.walk]
+    for row in subject.explanation:
+        steps[row["position"]].append(row)
+    return steps
 
 
-def beside(value: float, scale: float) -> str:
-    """A number, or 0 where it is nothing beside the other."""
-    return "0" if abs(value) < 1e-6 * abs(scale) else number(value)
+def _text(name: str) -> str:
+    return (files("augmoments.reporting") / "templates" / name).read_text(encoding="utf-8")
 
 
-def count(value: float) -> str:
-    """A whole number; infinite where no number of draws is enough."""
-    return "∞" if value == float("inf") else f"{value:,.0f}"
-
-
-def percent(value: float) -> str:
-    """``12%``, ``0.34%``, ``< 0.01%``."""
-    if 0 < value < 1e-4:
-        return "< 0.01%"
-    return f"{100 * value:.0f}%" if abs(value) >= 0.1 else f"{100 * value:.2g}%"
-
-
-def directions(value: int | None) -> str:
-    """How many directions, as far as that is known."""
-    return "more than are shown" if value is None else f"{value:,}"
-
-
-def size(shape: tuple[int, int, int]) -> str:
-    """``3 × 24 × 32``."""
-    return " × ".join(map(str, shape))
-
-
-def share(value: float | None) -> str:
-    """A share in percent, maybe negative; a dash where there is none."""
-    if value is None:
-        return "–"
-    return f"−{percent(-value)}" if value < 0 else percent(value)
-
-
-def middle(values: Iterable[float]) -> float:
-    """The median."""
-    return median(values)
-
-
-def average(values: Iterable[float]) -> float:
-    """The mean."""
-    return mean(values)
+def _hash(script: str) -> str:
+    """What a content security policy calls the one script that may run."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -12,7 +12,7 @@ from augmoments.adapters import Policy, as_policy
 from augmoments.checks import check_images, check_targets
 from augmoments.data import Dataset
 from augmoments.reporting.judges import NO_MODEL, with_model
-from augmoments.reporting.output import prepare_folder, write
+from augmoments.reporting.output import writable_folder, write
 from augmoments.reporting.quantify import quantify
 from augmoments.reporting.request import Options, Progress, Request, Subject
 from augmoments.reporting.results import Results
@@ -76,7 +76,7 @@ def report(
         subject = Subject(dataset, None, NO_MODEL)
     else:
         subject = with_model(dataset, model, type(model).__name__, loss)
-    prepare_folder(path)
-    results = quantify(Request((subject,), policy, options or Options()), progress)
-    written = write(results, path)
+    with writable_folder(path):
+        results = quantify(Request((subject,), policy, options or Options()), progress)
+        written = write(results, path)
     return Report(results, written.html, written.json)

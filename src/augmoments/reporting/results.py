@@ -24,14 +24,17 @@ class Obtained:
     """How a number was obtained, and how far it may be off."""
 
     quantity: str
+    """What was obtained."""
     method: str
+    """``"exact"``, ``"cubature"``, ``"quasi-monte-carlo"`` or ``"monte-carlo"``; or in words."""
     error: float | None
     """Largest error bound over the images; None where there is none of its own."""
     error_is: str
-    """``"relative"`` or ``"absolute"``."""
+    """``"relative"`` or ``"absolute"``; empty where there is no error."""
     nodes: int | None
     """Evaluations an image; None where there are none."""
     seconds: float
+    """What it took."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,14 @@ class MomentsResult:
     """Root mean square of the pixels' standard deviations, on the images' scale."""
     variance_share: list[float]
     """``tr V / (tr V + ||mu||^2)``."""
+    mean_error: list[float]
+    """Relative error bounds of the mean images, and so of their norms."""
+    variance_error: list[float]
+    """Relative error bounds of the total variances."""
     converged: bool
+    """Whether every image reached the tolerance."""
     tol: float
+    """Relative error that was asked for."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +66,21 @@ class Picture:
     index: int
     """Its place in the source."""
     label: str
+    """The name of its class; empty if it has none."""
     eigenvalues: list[float]
     """Leading eigenvalues of V, descending."""
     variance_share: list[float]
     """Each as a share of ``tr V``."""
     directions_for_90: int | None
     """Eigenvectors that hold 90% of the variance; None where too many are needed to be found."""
+    sampled_draws: int
+    """Draws of the sampled mean that is shown."""
+    sampled_difference: float | None
+    """Its distance from the mean, relative to the norm of the mean."""
+    sampled_predicted: float | None
+    """The root mean square that this has, ``sqrt(tr V / n) / ||mu||``."""
     image: Array = field(metadata={"drawn": True})
-    draws: Array = field(metadata={"drawn": True})
+    sampled: Array = field(metadata={"drawn": True})
     mean: Array = field(metadata={"drawn": True})
     std: Array = field(metadata={"drawn": True})
     eigen_images: Array = field(metadata={"drawn": True})
@@ -76,13 +92,21 @@ class Curve:
     """Error after n draws: as predicted, and as observed in the policy's own samples."""
 
     of: str
+    """The quantity: ``"mean"``, ``"covariance"`` or ``"loss"``."""
     image: int
     """The image it is about, as its place in the source."""
     n: list[int]
+    """Numbers of draws."""
     predicted: list[float]
-    """Relative root-mean-square error."""
+    """Relative root-mean-square error after so many draws."""
     observed: list[float]
+    """The same over repetitions of the policy's own draws."""
+    low: list[float]
+    """The error that 5% of the repetitions stay below."""
+    high: list[float]
+    """The error that 95% of the repetitions stay below."""
     repetitions: int
+    """How often so many draws were made."""
 
 
 @dataclass(frozen=True)
@@ -90,11 +114,17 @@ class Samples:
     """Draws of each image that are needed for ``rel_error``."""
 
     of: str
+    """The quantity: ``"mean"``, ``"covariance"`` or ``"loss"``."""
     n: list[float]
+    """One an image; None where no number of draws is enough."""
+    error: list[float]
+    """Relative error bounds of ``n``."""
     rel_error: float
+    """Relative error of the sampled quantity that was asked for."""
     confidence: float | None
     """Of a scalar; None for images and matrices, whose error is a root mean square."""
     bound: str | None
+    """What the confidence rests on; None as above."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +134,9 @@ class EveryImage:
     used: list[int]
     """Their places in the source."""
     norm_of_mean: list[float]
+    """``||mu||``, one an image."""
     total_variance: list[float]
+    """``tr V``."""
     draws: list[float]
     """Draws needed for a mean that is right to ``rel_error``."""
     mean_error: list[float]
@@ -112,13 +144,20 @@ class EveryImage:
     variance_error: list[float]
     """Those of the total variances."""
     draws_error: list[float]
+    """Those of the draws."""
     rel_error: float
+    """Relative error of a sampled mean that was asked for."""
     converged: bool
+    """Whether every image reached the tolerance."""
     tol: float
+    """Relative error of the total variance that was asked for."""
     method: str
+    """How they were obtained: ``"exact"``, ``"cubature"``, ``"quasi-monte-carlo"`` or
+    ``"monte-carlo"``."""
     nodes: int
     """Evaluations an image, the most over the images."""
     seconds: float
+    """What it took."""
 
 
 @dataclass(frozen=True)
@@ -126,11 +165,19 @@ class LossResult:
     """Expected loss of every image with its second-order account."""
 
     loss: str
+    """``"cross_entropy"`` or ``"squared_error"``."""
     value: list[float]
+    """Expected loss of every image."""
+    error: list[float]
+    """Absolute error bounds of ``value``."""
     at_mean: list[float]
+    """Loss at the mean image."""
     regularizer: list[float]
+    """Explicit regularizer: half the trace of the loss's curvature times the covariance."""
     residual: list[float]
+    """What the two leave out of ``value``."""
     variance: list[float]
+    """Variance of the loss over the augmentation."""
     unaugmented: list[float] | None
     """Loss of the images themselves; None where the policy changes their shape."""
     accuracy: float | None
@@ -148,8 +195,11 @@ class AlignmentResult:
     isotropic: list[float]
     """The same for a direction at random."""
     linearized_variance: list[float]
+    """``g^T V g``: the variance of the loss to first order."""
     variance: list[float]
+    """The variance of the loss without approximation."""
     dimension: int
+    """Values of an augmented image."""
 
 
 @dataclass(frozen=True)
@@ -157,28 +207,49 @@ class SubjectResult:
     """All that was found out about one source of images."""
 
     name: str
+    """What the images are called."""
     shape: tuple[int, int, int]
+    """Channels, height and width of the images."""
     output_shape: tuple[int, int, int]
     """Of augmented images."""
     available: int
+    """How many images the source has."""
     used: list[int]
     """The images whose covariance was found, by their place in the source."""
     classes: list[str]
+    """Names of the classes."""
     labels: list[int] | None
-    """Classes of the quantified images."""
+    """Classes of the images of ``used``; None if they have none."""
     sha256: str
     """Of the quantified images: shape, and values as little-endian float32."""
     skipped: list[dict[str, str]]
+    """Files that could not be read: ``file`` and ``reason``."""
     explanation: list[dict[str, Any]]
+    """A row for every random number of the policy: its step, law and route, why that route, and of
+    the step at ``position`` the shares of the variance ``alone`` and ``beyond`` the others and the
+    ``evaluations`` of an image."""
     moments: MomentsResult
+    """Mean and covariance."""
     samples: list[Samples]
+    """Draws that are needed, by quantity."""
     curves: list[Curve]
+    """Errors against the number of draws, for the first of the pictures."""
     pictures: list[Picture]
+    """The images that the report shows."""
     loss: LossResult | None
+    """Expected loss; None without a model."""
     alignment: AlignmentResult | None
+    """Saliency; None without a model."""
     obtained: list[Obtained]
+    """How each quantity was obtained, with the largest error bound over the images."""
     model: str | None
+    """What the model is called; None without one."""
     no_loss_because: str | None
+    """Why there is no model."""
+    walk: list[Array] = field(metadata={"drawn": True})
+    """A few draws ``(K, C, H, W)`` of the first picture after each step of the policy."""
+    thumbnails: dict[int, Array] = field(metadata={"drawn": True})
+    """Small versions of images, by their place in the source."""
     every: EveryImage | None = None
     """All images that were quantified, where they are more than those used."""
 
@@ -193,15 +264,25 @@ class Results:
     """All that a report says."""
 
     created: str
+    """When, in UTC (ISO 8601)."""
     command: str
+    """The command line; empty from Python."""
     config: dict[str, Any]
+    """The configuration that the command came to; empty from Python."""
     versions: dict[str, str]
+    """Versions of Python and of the packages that results depend on."""
     policy: list[Any]
+    """The steps of the policy, as a policy file has them."""
     subjects: list[SubjectResult]
+    """What was found out about each source of images."""
     verdict: list[str]
+    """Three sentences."""
     warnings: list[str]
+    """What to know before reading on; empty if there is nothing."""
     seconds: float
+    """What all of it took."""
     schema: str = SCHEMA
+    """``"augmoments.results/1"``."""
 
     def to_dict(self) -> dict[str, Any]:
         """Values for JSON; what is not a finite number becomes None."""
