@@ -1,7 +1,8 @@
 r"""The conformance kit: what every augmentation has to satisfy, yours included.
 
 Each check is a plain function that raises ``AssertionError`` and says which numbers, of which
-pixel, disagree. :func:`conformance` runs all of them on one policy.
+pixel, disagree. :func:`conformance` runs all of them on one policy. :func:`calibrate` holds the
+errors that the library states against references, on many random policies and images.
 
 An augmentation of one's own is an operator and the law of its parameter:
 
@@ -40,6 +41,7 @@ from augmoments.calculus.expected_operator import expected_operator, has_exact_m
 from augmoments.calculus.moments import moments
 from augmoments.operators.base import Shape
 from augmoments.testing.actions import check_action, check_linearity, check_pieces
+from augmoments.testing.calibration import Calibration, calibrate
 from augmoments.testing.common import random_images, shape_of
 from augmoments.testing.covariances import check_covariance
 from augmoments.testing.operators import check_adjoint, check_operator_matrix
@@ -54,7 +56,9 @@ from augmoments.testing.samples import (
 __all__ = [
     "LARGEST_PIXEL_SCORE",
     "LARGEST_SCORE",
+    "Calibration",
     "SampleScores",
+    "calibrate",
     "check_action",
     "check_adjoint",
     "check_covariance",
