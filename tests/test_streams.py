@@ -306,7 +306,7 @@ class TestNpz:
     @pytest.mark.parametrize(
         ("values", "message"),
         [
-            (PIXELS.astype(float), "values from .*use images / 255"),
+            (PIXELS.astype(float), "values from .*save images / 255"),
             (np.where(PIXELS[9, 0, 0, 0] == PIXELS, np.nan, 0.5), "NaN"),
             (np.full((N, 1, 2, 2), np.inf), "infinite"),
         ],
@@ -439,7 +439,7 @@ class TestZarr:
     def test_it_is_optional(self, tmp_path, monkeypatch):
         path = make("zarr", tmp_path)
         monkeypatch.setitem(sys.modules, "zarr", None)
-        with pytest.raises(DataError, match=r"pip install augmoments\[zarr\]"):
+        with pytest.raises(DataError, match=r"pip install 'augmoments\[zarr\]'"):
             data.stream(path)
 
 

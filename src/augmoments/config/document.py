@@ -16,7 +16,9 @@ Key = str | int
 Place = tuple[Key, ...]
 """The way to a value: keys of mappings and indices of lists, from the top."""
 
-_LARGEST = 2**20
+_LARGEST = 2**18
+_MOST_VALUES = 2**16
+_DEEPEST = 64
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,11 @@ def read_document(path: str | Path) -> Document:
     """
     path = Path(path)
     try:
-        if path.stat().st_size > _LARGEST:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+        if len(content) > _LARGEST:
             raise ConfigError(f"{path} has more than {_LARGEST:,} bytes: is it a configuration?")
-        text = path.read_text(encoding="utf-8")
+        text = content.decode()
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:
@@ -89,20 +93,52 @@ def read_document(path: str | Path) -> Document:
 
 def parse_document(text: str, source: str = "") -> Document:
     """The values in a YAML or JSON text."""
-    loader = _Loader(text)
+    loader = None
     try:
+        loader = _Loader(text)
         tree = loader.get_single_node()
+        _check_extent(tree)
         data = None if tree is None else loader.construct_document(tree)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f", line {mark.line + 1}" if mark else ""
         raise ConfigError(f"{source or 'the text'}{line}: {error.problem or error}.") from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        reason = " ".join(str(error).split())
+    except (yaml.YAMLError, RecursionError, ValueError, ArithmeticError, LookupError) as error:
+        reason = " ".join(str(error).split())[:300]
         raise ConfigError(f"{source or 'the text'} is not valid YAML: {reason}.") from error
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
     return Document(data, source, tree)
+
+
+def _check_extent(tree: yaml.Node | None) -> None:
+    """Refuse what grows out of bounds where each alias stands for all that it names.
+
+    Raises:
+        ValueError: It contains itself, is nested too deeply, or has too many values.
+    """
+    known: dict[int, tuple[int, int]] = {}  # values and levels, by the identity of a node
+
+    def extent(node: yaml.Node) -> tuple[int, int]:
+        if id(node) in known:
+            return known[id(node)]
+        known[id(node)] = 0, _DEEPEST + 1  # until it is known, that of something without end
+        inner = node.value if isinstance(node, yaml.CollectionNode) else ()
+        found = [
+            extent(part) for item in inner for part in (item if type(item) is tuple else (item,))
+        ]
+        values = 1 + sum(values for values, _ in found)
+        levels = 1 + max((levels for _, levels in found), default=0)
+        if levels > _DEEPEST:
+            raise ValueError(f"it is nested more than {_DEEPEST} levels deep, or contains itself")
+        if values > _MOST_VALUES:
+            raise ValueError(f"it has more than {_MOST_VALUES:,} values, aliases written out")
+        known[id(node)] = values, levels
+        return known[id(node)]
+
+    if tree is not None:
+        extent(tree)
 
 
 class _Loader(yaml.SafeLoader):

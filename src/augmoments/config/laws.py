@@ -55,7 +55,7 @@ def law_from(document: Document, value: Mapping[Any, Any], at: Place) -> Law:
         return kind(**given)
     except AugmomentsError as error:
         raise document.error(str(error), place) from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ArithmeticError) as error:
         wanted = ", ".join(fields_of(kind))
         raise document.error(f"{name} takes {wanted}: {error}.", place) from error
 

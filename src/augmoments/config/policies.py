@@ -58,10 +58,7 @@ def policy_in(document: Document, at: Place = ()) -> Augmentation:
                     (*at, key),
                 )
         value, at = value["policy"], (*at, "policy")
-    try:
-        return Compose(_steps(document, value, at))
-    except RecursionError as error:
-        raise document.error("the policy contains itself.", at) from error
+    return Compose(_steps(document, value, at))
 
 
 def _steps(document: Document, value: Any, at: Place) -> tuple[Augmentation, ...]:
@@ -150,7 +147,7 @@ def _construct(
         return step(**given)
     except AugmomentsError as error:
         raise document.error(str(error), at) from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ArithmeticError) as error:
         raise document.error(f"{step.__name__} cannot take these values: {error}.", at) from error
 
 

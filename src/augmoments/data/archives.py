@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from augmoments.checks import check_images, check_memory, did_you_mean
-from augmoments.data.dataset import Dataset, missing
+from augmoments.data.dataset import Dataset, for_files, printable
+from augmoments.data.members import read_member, reading
 from augmoments.errors import DataError, InputError, InputTypeError
 
 Layout = Literal["NCHW", "NHWC", "NHW", "HWC"]
@@ -30,7 +28,7 @@ _KEYS = {
     "arr_0": "arr_1",
 }
 
-_DAMAGED = (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error)
+_MOST_CLASSES = 2**20
 
 
 def npz(path: str | Path, key: str | None = None, label_key: str | None = None) -> Dataset:
@@ -57,8 +55,8 @@ def npz(path: str | Path, key: str | None = None, label_key: str | None = None) 
         layout = layout_of(array.shape, array.dtype, None if labels is None else labels.shape)
         images = check_images(to_images(array, layout))
     except (InputError, InputTypeError) as error:
-        raise DataError(f"{path}: {error}") from error
-    classes = tuple(str(name) for name in np.ravel(arrays.get("classes", ())))
+        raise DataError(f"{path}: {for_files(error)}") from error
+    classes = to_names(path, arrays.get("classes", ()))
     if labels is None:
         return Dataset(images, None, classes, path.name)
     indices, classes = to_labels(path, labels, len(images), classes)
@@ -74,27 +72,10 @@ def _read(path: Path, key: str | None, label_key: str | None) -> dict[str, np.nd
             if entry.filename.endswith(".npy")
         }
     names = choose(path, list(sizes), key, label_key)
-    needed = 5 * sum(sizes[name] for name in names.values())
+    needed = 6 * sum(sizes[name] for name in names.values())
     check_memory(needed, f"{path}", "a file with fewer images")
-    with reading(path), np.load(path, allow_pickle=False) as archive:
-        arrays = {role: archive[name] for role, name in names.items()}
-    for role, array in arrays.items():
-        if not isinstance(array, np.ndarray):
-            raise DataError(f"{path}: {names[role]} is not a NumPy array.")
-    return arrays
-
-
-@contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Whatever the readers stumble over inside is the file's fault."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise missing(path) from error
-    except (*_DAMAGED, MemoryError) as error:
-        raise DataError(
-            f"{path} cannot be read as an .npz file of plain arrays: {error}"
-        ) from error
+    with reading(path), zipfile.ZipFile(path) as archive:
+        return {role: read_member(archive, f"{name}.npy") for role, name in names.items()}
 
 
 def choose(path: Path, names: list[str], key: str | None, label_key: str | None) -> dict[str, str]:
@@ -176,13 +157,27 @@ def to_labels(
     array = array.ravel()
     if array.dtype.kind == "U":
         names, indices = np.unique(array, return_inverse=True)
-        return torch.from_numpy(indices.astype(np.int64)), tuple(str(name) for name in names)
+        return torch.from_numpy(indices.astype(np.int64)), to_names(path, names)
     if array.dtype.kind not in "iu":
         raise DataError(f"{path} has labels of {array.dtype}: save them as integers or strings.")
     low, high = int(array.min()), int(array.max())
-    if low < 0 or (classes and high >= len(classes)):
+    most = len(classes) or _MOST_CLASSES
+    if low < 0 or high >= most:
         raise DataError(
             f"{path} has labels from {low} to {high}, expected 0 to "
-            f"{len(classes) - 1 if classes else 'the number of classes - 1'}."
+            f"{len(classes) - 1 if classes else 'the number of classes - 1'}"
+            f"{'' if classes or low < 0 else f', of which there are at most {most:,}'}."
         )
     return torch.from_numpy(array.astype(np.int64)), classes
+
+
+def to_names(path: Path, values: Any) -> tuple[str, ...]:
+    """The names of classes in an array.
+
+    Raises:
+        DataError: It has something that is no character.
+    """
+    try:
+        return tuple(printable(name) for name in np.ravel(values))
+    except (ValueError, SystemError) as error:
+        raise DataError(f"{path} has names of classes that are no text: {error}.") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,9 +13,32 @@ from torch import Tensor
 from torch.nn import functional
 
 from augmoments.checks import did_you_mean
-from augmoments.errors import DataError, InputError
+from augmoments.errors import AugmomentsError, DataError, InputError
 
 Size = int | tuple[int, int]
+
+
+_IN_FILES = {
+    "remove these images or use images.nan_to_num()": "remove or repair these images",
+    "pass value_range=None if they are normalized on purpose and the policy does not clamp": (
+        "save them scaled to [0, 1], and let the policy normalize them (Normalize)"
+    ),
+    "use images": "save images",
+    "use (images": "save (images",
+}
+"""How messages about tensors advise where the images are in a file."""
+
+
+def for_files(error: Exception) -> str:
+    """What a message about tensors says where they were read from a file.
+
+    >>> for_files(ValueError("images have values from 0 to 255: use images / 255."))
+    'images have values from 0 to 255: save images / 255.'
+    """
+    message = str(error)
+    for tensor, file in _IN_FILES.items():
+        message = message.replace(tensor, file)
+    return message
 
 
 class Skipped(NamedTuple):
@@ -93,6 +117,39 @@ def check_size(size: object) -> None:
         isinstance(side, int) and not isinstance(side, bool) and side > 0 for side in sides
     ):
         raise InputError(f"size={size!r}: expected pixels, N or (H, W), as in size=64.")
+
+
+def printable(text: object) -> str:
+    r"""A name as it can be shown anywhere: what is no text in UTF-8, or no character, is escaped.
+
+    >>> printable("cats\x1b[2J")
+    'cats\\x1b[2J'
+    """
+    letters = str(text)
+    if letters.isprintable():
+        return letters
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in letters)
+
+
+@contextmanager
+def accessible(source: object) -> Iterator[None]:
+    """What the file system refuses inside, as a permission or a name too long, is told of."""
+    try:
+        yield
+    except AugmomentsError:
+        raise
+    except OSError as error:
+        raise DataError(
+            f"{printable(source)[:300]} cannot be read: {error.strerror or error}. Check path and "
+            "permissions."
+        ) from error
+
+
+def check_file(path: Path) -> None:
+    """Refuse what is no regular file: to read a pipe or a device may never end."""
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "a pipe or a device"
+        raise DataError(f"{path} cannot be read: it is {what}, expected a file.")
 
 
 def missing(path: Path) -> DataError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -18,8 +17,17 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from augmoments.checks import check_memory
-from augmoments.data.dataset import Dataset, Size, Skipped, check_size, missing, resize
-from augmoments.errors import DataError
+from augmoments.data.dataset import (
+    Dataset,
+    Size,
+    Skipped,
+    accessible,
+    check_size,
+    printable,
+    resize,
+)
+from augmoments.data.listing import File, list_files, skip
+from augmoments.errors import DataError, NotEnoughMemoryError
 
 Progress = Callable[[int, int], None]
 """Called with the number of files done and the number of all."""
@@ -27,13 +35,7 @@ Progress = Callable[[int, int], None]
 _SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I;16N")
 _GRAY = ("1", "L", "LA", *_SIXTEEN_BITS)
 _COLOR = ("RGB", "RGBA", "RGBX", "P", "PA", "CMYK", "YCbCr")
-
-
-class File(NamedTuple):
-    """A file and the index of its class."""
-
-    path: Path
-    label: int
+_PROGRAMS = ("EPS", "WMF")  # page descriptions, which Pillow has another program draw
 
 
 class Scan(NamedTuple):
@@ -61,7 +63,8 @@ def folder(
 
     All become RGB, or gray if all are gray; transparency is dropped and the orientation left as it
     is stored, as torchvision's ImageFolder does. Hidden files are passed over. A file that is
-    corrupt, truncated, too large or no image is skipped and told in ``.skipped``.
+    corrupt, truncated, too large or no image is skipped and told in ``.skipped``, and so is a link
+    to a folder that it lies in.
 
     Args:
         path: The folder, or a single image.
@@ -92,7 +95,7 @@ def folder(
         images[: len(labels)],
         torch.tensor(labels) if found.classes else None,
         found.classes,
-        found.root.resolve().name,
+        printable(found.root.resolve().name),
         tuple(skipped),
     )
 
@@ -102,7 +105,8 @@ def scan(path: str | Path, size: Size | None, strict: bool) -> Scan:
     root = Path(path)
     if size is not None:
         check_size(size)
-    files, classes, skipped = _list_files(root)
+    with accessible(root):
+        files, classes, skipped = list_files(root)
     if strict and skipped:
         raise _refusal(skipped[0])
     headers: dict[File, _Header] = {}
@@ -111,28 +115,6 @@ def scan(path: str | Path, size: Size | None, strict: bool) -> Scan:
             headers[file] = _read_header(file.path)
     shape = _common_shape(root, headers, size, skipped)
     return Scan(root, tuple(headers), classes, shape, tuple(skipped))
-
-
-def _list_files(root: Path) -> tuple[list[File], tuple[str, ...], list[Skipped]]:
-    """The files to read with their labels, the classes, and files that belong to no class."""
-    if root.is_file():
-        return [File(root, 0)], (), []
-    if not root.is_dir():
-        raise missing(root)
-    entries = sorted(entry for entry in root.iterdir() if not entry.name.startswith("."))
-    loose = [entry for entry in entries if not entry.is_dir()]
-    found = {entry.name: list(_walk(entry)) for entry in entries if entry.is_dir()}
-    classes = tuple(name for name, paths in found.items() if paths)
-    if not classes:
-        return [File(path, 0) for path in loose], (), []
-    files = [File(path, label) for label, name in enumerate(classes) for path in found[name]]
-    return files, classes, [Skipped(path, "lies beside the class folders") for path in loose]
-
-
-def _walk(root: Path) -> Iterator[Path]:
-    for parent, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(parent, name) for name in sorted(names) if not name.startswith("."))
 
 
 def _common_shape(
@@ -157,8 +139,16 @@ def _common_shape(
     return channels, height, width
 
 
+def _open(path: Path) -> Image.Image:
+    image = Image.open(path)
+    if image.format in _PROGRAMS:
+        image.close()
+        raise ValueError(f"{image.format} is a program that draws an image: save it as PNG")
+    return image
+
+
 def _read_header(path: Path) -> _Header:
-    with Image.open(path) as image:
+    with _open(path) as image:
         if image.mode not in _GRAY + _COLOR:
             raise ValueError(f"pixels of mode {image.mode} have no known range")
         return _Header((image.height, image.width), image.mode in _GRAY)
@@ -166,13 +156,19 @@ def _read_header(path: Path) -> _Header:
 
 def read_pixels(path: Path, size: Size | None, channels: int) -> Float[Tensor, "C H W"]:
     """One image, gray or RGB as asked, of the size asked."""
-    with Image.open(path) as image:
+    with _open(path) as image:
+        check_memory(
+            (8 + 10 * channels) * image.width * image.height,
+            f"{printable(path)} with {image.width} x {image.height} pixels",
+            "smaller files",
+        )
         if image.mode in _SIXTEEN_BITS:
             gray = np.asarray(image).astype(np.float32) / 65535
             pixels = np.repeat(gray[..., None], channels, axis=2)
         else:
             converted = image.convert("L" if channels == 1 else "RGB")
-            pixels = np.atleast_3d(np.asarray(converted)).astype(np.float32) / 255
+            pixels = np.atleast_3d(np.asarray(converted)).astype(np.float32)
+            pixels /= 255
     return resize(torch.from_numpy(pixels).permute(2, 0, 1)[None], size)[0]
 
 
@@ -186,15 +182,15 @@ def skipping(path: Path, skipped: list[Skipped], strict: bool) -> Iterator[None]
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             yield
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        skipped.append(Skipped(path, f"has more than {Image.MAX_IMAGE_PIXELS:,} pixels"))
+        skipped.append(skip(path, f"has more than {Image.MAX_IMAGE_PIXELS:,} pixels"))
     except UnidentifiedImageError:
         empty = path.stat().st_size == 0
-        skipped.append(Skipped(path, "is empty" if empty else "is not an image that Pillow knows"))
-    except MemoryError:
+        skipped.append(skip(path, "is empty" if empty else "is not an image that Pillow knows"))
+    except NotEnoughMemoryError:
         raise
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        skipped.append(Skipped(path, f"cannot be decoded: {reason}"))
+        skipped.append(skip(path, f"cannot be decoded: {reason[:300]}"))
     if strict and len(skipped) > known:
         raise _refusal(skipped[-1])
 

@@ -42,7 +42,6 @@ def mnist(
     labels = read_idx(find(root, f"{prefix}-labels-idx1-ubyte"), ndim=1)
     if len(images) != len(labels):
         raise DataError(f"{root} has {len(images)} {split} images but {len(labels)} labels.")
-    check_memory(4 * images.size, f"{root} as float32", "a smaller data set")
     return torch.from_numpy(images)[:, None].float().div_(255), torch.from_numpy(labels).long()
 
 
@@ -56,10 +55,10 @@ def read_idx(path: Path, ndim: int) -> np.ndarray:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             shape = read_header(file, path, ndim)
             size = math.prod(shape)
-            check_memory(size, f"{path} with a shape of {shape}", "a file with a correct header")
+            check_memory(6 * size, f"{path} with a shape of {shape}", "a smaller data set")
             content = file.read(size)
             left_over = file.read(1)
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, zlib.error, struct.error) as error:
         raise DataError(f"{path} cannot be read: {error}. Fetch it again.") from error
     check_length(path, shape, len(content) + len(left_over))
     return np.frombuffer(bytearray(content), dtype=np.uint8).reshape(shape)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from augmoments.checks import check_memory, did_you_mean
 from augmoments.data.archives import npz
-from augmoments.data.dataset import Dataset, Size, check_size, resize
+from augmoments.data.dataset import Dataset, Size, accessible, check_size, printable, resize
 from augmoments.data.embedded import digits, lfw, photo
 from augmoments.data.folders import Progress, folder
 from augmoments.data.idx import mnist
@@ -61,7 +61,19 @@ def load(
     """
     if size is not None:
         check_size(size)
-    text = str(source)
+    with accessible(source):
+        return _load(str(source), size, strict, split, key, label_key, progress)
+
+
+def _load(
+    text: str,
+    size: Size | None,
+    strict: bool,
+    split: Literal["train", "test"],
+    key: str | None,
+    label_key: str | None,
+    progress: Progress | None,
+) -> Dataset:
     kind, colon, rest = text.partition(":")
     if text == "digits":
         dataset = Dataset(*digits(), tuple("0123456789"), text)
@@ -72,7 +84,7 @@ def load(
     elif colon and kind == "mnist":
         images, labels = mnist(rest, split)
         classes = tuple(str(label) for label in range(int(labels.max()) + 1))
-        dataset = Dataset(images, labels, classes, Path(rest).resolve().name)
+        dataset = Dataset(images, labels, classes, printable(Path(rest).resolve().name))
     elif Path(text).suffix == ".npz":
         dataset = npz(text, key, label_key)
     elif is_zarr(Path(text)):
@@ -116,7 +128,19 @@ def stream(
     """
     if not isinstance(source, str | Path):
         return resized(_of_object(source, classes), size)
-    text = str(source)
+    with accessible(source):
+        return _stream(str(source), size, strict, split, key, label_key, classes)
+
+
+def _stream(
+    text: str,
+    size: Size | None,
+    strict: bool,
+    split: Literal["train", "test"],
+    key: str | None,
+    label_key: str | None,
+    classes: tuple[str, ...],
+) -> Stream:
     kind, colon, rest = text.partition(":")
     if text in ("digits", "lfw") or (colon and kind == "photo"):
         return _of_object(load(text, size=size), classes)
@@ -155,4 +179,6 @@ def _whole(source: Stream) -> Dataset:
 
 def _unknown(text: str) -> DataError:
     hint = did_you_mean(text.partition(":")[0], ("digits", "lfw", "photo", "mnist"))
-    return DataError(f"there is no file or folder {text}{hint}. A source is {_FORMS}.")
+    return DataError(
+        f"there is no file or folder {printable(text)[:300]}{hint}. A source is {_FORMS}."
+    )

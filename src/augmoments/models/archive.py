@@ -2,25 +2,35 @@
 
 ``torch.export.load`` unpickles parts of an archive where the archive asks for it, and evaluates
 text in it: shape expressions, guards, and names that become source code. So it is only given a
-copy made here: the graph as JSON with every string vetted, raw tensors, and sample inputs that
-were read with ``weights_only=True`` and written anew.
+copy made here: the graph as JSON with every string vetted, and raw tensors. Sample inputs, which
+are pickled, are left out.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import lzma
 import re
+import struct
 import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from augmoments.errors import DataError, ModelError
 
-_DAMAGED = (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError)
+_DAMAGED = (
+    OSError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+)
 
 _GRAPH = "models/model.json"
 _INPUTS = "data/sample_inputs/model.pt"
@@ -77,22 +87,11 @@ def clean_copy(path: Path) -> bytes:
         raise
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise DataError(f"{path} is damaged ({error}): save it again.") from error
-    kept[_INPUTS] = _inputs(parts.get(_INPUTS, b""))
+    kept[_INPUTS] = b""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, content in kept.items():
             archive.writestr(f"model/{name}", content)
-    return buffer.getvalue()
-
-
-def _inputs(content: bytes) -> bytes:
-    """The sample inputs written anew, or none at all where they are more than tensors."""
-    try:
-        inputs = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
-    except Exception:
-        return b""
-    buffer = io.BytesIO()
-    torch.save(inputs, buffer)
     return buffer.getvalue()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import struct
 import warnings
 import zipfile
 import zlib
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from augmoments.checks import check_memory
-from augmoments.data.dataset import missing
+from augmoments.data.dataset import check_file, missing
 from augmoments.errors import AugmomentsError, DataError, ModelError
 from augmoments.models.archive import clean_copy
 from augmoments.models.exported import ExportedModel
@@ -33,9 +34,9 @@ def load_model(path: str | Path) -> nn.Module:
     Maps images ``(N, C, H, W)`` to outputs ``(N, K)``, on the CPU and in evaluation mode. What a
     file is, is told by its content and not by its name.
 
-    No pickle is run. Of a ``.pt2`` archive a copy is made first that has the graph, raw tensors
-    and sample inputs read with ``weights_only=True``; pickled weights and constants, custom
-    objects, compiled libraries, source text and operators outside PyTorch's own are refused.
+    No pickle is run. Of a ``.pt2`` archive a copy is made first that has the graph and raw tensors;
+    pickled weights and constants, custom objects, compiled libraries, source text and operators
+    outside PyTorch's own are refused.
     TorchScript is read by PyTorch's C++ reader, which builds tensors and TorchScript's own classes
     only. Still, a model is a program: its operators run, so take it from where you would take a
     program from.
@@ -52,6 +53,7 @@ def load_model(path: str | Path) -> nn.Module:
             inputs, or with parts that are refused.
     """
     path = Path(path)
+    check_file(path)
     kind, size = _kind(path)
     check_memory(3 * size, f"the model {path}", "a smaller model")
     if kind == "script":
@@ -95,7 +97,7 @@ def _kind(path: Path) -> tuple[str, int]:
         raise missing(path) from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except (zipfile.BadZipFile, zlib.error, ValueError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, struct.error, ValueError, NotImplementedError) as error:
         if start == b"PK\x03\x04":
             raise DataError(f"{path} is damaged or cut short ({error}): save it again.") from error
         raise DataError(

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from augmoments.checks import check_images, check_targets
-from augmoments.data.dataset import Skipped
+from augmoments.data.dataset import Skipped, for_files
 from augmoments.errors import DataError, InputError, InputTypeError
 
 Shape = tuple[int, int, int]
@@ -96,7 +96,7 @@ class Stream(ABC):
                 targets = check_targets(targets, len(images), known)
         except (InputError, InputTypeError) as error:
             where = f"{self.name}, from image {self.first + start} on"
-            raise DataError(f"{where}: {error}") from error
+            raise DataError(f"{where}: {for_files(error)}") from error
         return Batch(images, targets, batch.skipped)
 
     def labels(self) -> Tensor | None:

@@ -9,8 +9,9 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from augmoments.data.dataset import Size, Skipped
-from augmoments.data.folders import File, read_pixels, scan, skipping
+from augmoments.data.dataset import Size, Skipped, printable
+from augmoments.data.folders import read_pixels, scan, skipping
+from augmoments.data.listing import File
 from augmoments.data.streams.base import Batch, Stream, hashed, identity
 
 
@@ -64,7 +65,7 @@ def from_folder(path: str | Path, size: Size | None = None, strict: bool = False
         (str(file.path.relative_to(root)), file.label, identity(file.path)) for file in found.files
     ]
     return FolderStream(
-        name=root.resolve().name,
+        name=printable(root.resolve().name),
         count=len(found.files),
         shape=found.shape,
         fingerprint=hashed("folder", files, found.shape, found.classes, size),

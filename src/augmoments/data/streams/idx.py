@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 from typing import Literal
 
@@ -50,7 +51,8 @@ def _rows(path: Path) -> FileRows:
         with source.open() as file:
             shape = read_header(file, path, ndim=3)
             offset = file.tell()
-        found = length(source) if path.suffix == ".gz" else source.size
+        most = offset + prod(shape) + 1
+        found = length(source, most) if path.suffix == ".gz" else source.size
     except DataError:
         raise
     except DAMAGED as error:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import zipfile
+from math import prod
 from pathlib import Path
 
-import numpy as np
-
-from augmoments.data.archives import choose, layout_of, reading, to_labels
+from augmoments.checks import check_memory
+from augmoments.data.archives import choose, layout_of, to_labels, to_names
+from augmoments.data.members import header_of, read_member, reading
 from augmoments.data.streams.arrays import ArrayStream, shape_of
 from augmoments.data.streams.base import Stream, hashed, identity, numbered
 from augmoments.data.streams.rows import Bytes, FileRows, length
 from augmoments.errors import DataError, InputError
-
-_HEADERS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
 
 
 def from_npz(path: str | Path, key: str | None = None, label_key: str | None = None) -> Stream:
@@ -34,15 +30,17 @@ def from_npz(path: str | Path, key: str | None = None, label_key: str | None = N
         members = [name for name in archive.namelist() if name.endswith(".npy")]
     names = choose(path, [name.removesuffix(".npy") for name in members], key, label_key)
     rows = _rows(path, f"{names.pop('images')}.npy")
-    with reading(path), np.load(path, allow_pickle=False) as archive:
-        small = {role: archive[name] for role, name in names.items()}
+    with reading(path), zipfile.ZipFile(path) as archive:
+        sizes = [archive.getinfo(f"{name}.npy").file_size for name in names.values()]
+        check_memory(6 * sum(sizes), f"{path}", "a file with fewer images")
+        small = {role: read_member(archive, f"{name}.npy") for role, name in names.items()}
     array = small.get("labels")
     try:
         layout = layout_of(rows.shape, rows.dtype, None if array is None else array.shape)
     except InputError as error:
         raise DataError(f"{path}: {error}") from error
     count, shape = shape_of(rows.shape, layout)
-    classes = tuple(str(name) for name in np.ravel(small.get("classes", ())))
+    classes = to_names(path, small.get("classes", ()))
     labels = None
     if array is not None:
         labels, classes = to_labels(path, array, count, classes)
@@ -62,15 +60,9 @@ def _rows(path: Path, member: str) -> FileRows:
     """The rows of one array, whose every byte has been read once."""
     source = Bytes.of(path, member)
     with reading(path):
-        with source.open() as file:
-            version = np.lib.format.read_magic(file)
-            if version not in _HEADERS:
-                raise ValueError(f"{member} is in version {version} of NumPy's format")
-            shape, by_columns, dtype = _HEADERS[version](file)
-            offset = file.tell()
-        if dtype.hasobject:
-            raise ValueError("Object arrays cannot be loaded")
-        found = length(source)
+        with zipfile.ZipFile(path) as archive:
+            shape, by_columns, dtype, offset = header_of(archive, member)
+        length(source, offset + prod(shape) * dtype.itemsize + 1)
     rows = FileRows(source, offset, shape, dtype)
     if by_columns and len(shape) > 1:
         raise DataError(
@@ -79,6 +71,4 @@ def _rows(path: Path, member: str) -> FileRows:
         )
     if 0 in shape or not shape:
         raise DataError(f"{path}: images of shape {shape}: the batch is empty.")
-    if found != offset + int(np.prod(shape)) * dtype.itemsize:
-        raise DataError(f"{path} has {member} with more or fewer values than its header tells.")
     return rows

@@ -16,6 +16,7 @@ from typing import Protocol
 
 import numpy as np
 
+from augmoments.checks import check_memory
 from augmoments.errors import DataError
 
 _BLOCK = 2**20
@@ -89,6 +90,9 @@ class FileRows:
     def __call__(self, start: int, stop: int) -> np.ndarray:
         width = prod(self.shape[1:]) * self.dtype.itemsize
         path = self.source.path
+        check_memory(
+            6 * (stop - start) * max(width, 1), f"{stop - start} of the images in {path}", "fewer"
+        )
         try:
             file = _handle(self.source, threading.get_ident()).file
             file.seek(self.offset + start * width)
@@ -101,10 +105,13 @@ class FileRows:
         return np.frombuffer(bytearray(content), self.dtype).reshape(stop - start, *self.shape[1:])
 
 
-def length(source: Bytes) -> int:
-    """How many bytes there are, all of them read once so that a damaged archive is noticed."""
+def length(source: Bytes, most: int) -> int:
+    """How many bytes there are, all of them read once so that a damaged archive is noticed.
+
+    Of a file with more than ``most`` bytes, no more are read.
+    """
     total = 0
     with source.open() as file:
-        while block := file.read(_BLOCK):
+        while total < most and (block := file.read(min(_BLOCK, most - total))):
             total += len(block)
     return total

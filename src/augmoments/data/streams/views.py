@@ -105,7 +105,10 @@ def _encoded(stream: Stream, labels: Tensor | None, classes: int) -> Tensor:
 
 def _check_labels(stream: Stream, labels: Tensor | None) -> None:
     if labels is None:
-        raise DataError(f"{stream.name} has no labels: a classifier needs the class of each image.")
+        raise DataError(
+            f"{stream.name} has no labels: give the class of each image, as a folder each or as an "
+            "array."
+        )
     if labels.is_floating_point() or labels.ndim != 1:
         raise DataError(f"{stream.name} has targets that are no classes: expected whole numbers.")
     if len(labels) and int(labels.min()) < 0:

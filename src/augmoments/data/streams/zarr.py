@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, ValuesView
 from contextlib import contextmanager
 from functools import lru_cache
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from augmoments.data.archives import choose, layout_of, to_labels
-from augmoments.data.dataset import missing
+from augmoments.checks import check_memory
+from augmoments.data.archives import choose, layout_of, to_labels, to_names
+from augmoments.data.dataset import check_file, missing, printable
 from augmoments.data.streams.arrays import ArrayStream, shape_of
 from augmoments.data.streams.base import Stream, hashed, identity, numbered
-from augmoments.errors import AugmomentsError, DataError, InputError
+from augmoments.errors import AugmomentsError, DataError, InputError, NotEnoughMemoryError
+
+_METADATA = frozenset(("zarr.json", ".zarray", ".zmetadata"))
 
 
 class ZarrRows(NamedTuple):
@@ -46,6 +51,7 @@ def from_zarr(path: str | Path, key: str | None = None, label_key: str | None = 
     path = Path(path)
     if not path.is_dir():
         raise missing(path)
+    files = list(_files(path))
     arrays = _arrays(path)
     names = choose(path, sorted(arrays), key, label_key)
     for name in names.values():
@@ -61,15 +67,15 @@ def from_zarr(path: str | Path, key: str | None = None, label_key: str | None = 
     except InputError as error:
         raise DataError(f"{path}: {error}") from error
     count, shape = shape_of(images.shape, layout)
-    classes = tuple(str(name) for name in np.ravel(small.get("classes", ())))
+    classes = to_names(path, small.get("classes", ()))
     labels = None
     if array is not None:
         labels, classes = to_labels(path, _plain(array), count, classes)
     return ArrayStream(
-        name=path.name,
+        name=printable(path.name),
         count=count,
         shape=shape,
-        fingerprint=hashed("zarr", list(_files(path)), sorted(names.items())),
+        fingerprint=hashed("zarr", files, sorted(names.items())),
         classes=classes or numbered(labels),
         rows=ZarrRows(path, names["images"]),
         layout=layout,
@@ -81,9 +87,26 @@ def _arrays(path: Path) -> dict[str, Any]:
     try:
         import zarr
     except ImportError as error:
-        raise DataError(f"{path} needs the package zarr: pip install augmoments[zarr].") from error
+        raise DataError(
+            f"{path} needs the package zarr: pip install 'augmoments[zarr]'."
+        ) from error
     with _reading(path):
+        for parent, _, names in os.walk(path):
+            for name in _METADATA.intersection(names):
+                _check_codecs(json.loads(Path(parent, name).read_bytes()))
         return dict(zarr.open_group(str(path), mode="r").arrays())
+
+
+def _check_codecs(metadata: Any) -> None:
+    """Refuse a codec that would unpickle, wherever it is named."""
+    inner = metadata.values() if isinstance(metadata, dict) else metadata
+    if isinstance(metadata, dict):
+        for name in (metadata.get("id"), metadata.get("name")):
+            if isinstance(name, str) and name.rpartition(".")[2] == "pickle":
+                raise ValueError("it has pickled objects, which may run programs")
+    if isinstance(inner, list | ValuesView):
+        for value in inner:
+            _check_codecs(value)
 
 
 @lru_cache(maxsize=8)
@@ -92,9 +115,20 @@ def _array(path: Path, key: str) -> Any:
 
 
 def _check_whole(path: Path, name: str, array: Any) -> None:
-    """Refuse an array of which chunks are not there."""
+    """Refuse an array of which chunks are not there, or too large for memory."""
     with _reading(path):
-        there, all_of_them = array.nchunks_initialized, array.nchunks
+        pieces = getattr(array, "shards", None) or array.chunks
+        check_memory(
+            6 * prod(pieces) * array.dtype.itemsize,
+            f"{path} with chunks of {pieces}",
+            "smaller ones",
+        )
+        all_of_them = prod(
+            -(-side // piece) for side, piece in zip(array.shape, pieces, strict=True)
+        )
+        there = sum(len(names) for _, _, names in os.walk(path / name)) - 1
+        if there >= all_of_them:
+            there, all_of_them = array.nchunks_initialized, array.nchunks
     if there < all_of_them:
         raise DataError(
             f"{path} lacks {all_of_them - there} of the {all_of_them} chunks of {name}. Copy it "
@@ -113,6 +147,7 @@ def _files(path: Path) -> Iterator[tuple[str, tuple[str, int, int]]]:
         folders.sort()
         for name in sorted(names):
             file = Path(parent, name)
+            check_file(file)
             yield str(file.relative_to(path)), identity(file)
 
 
@@ -121,8 +156,14 @@ def _reading(path: Path, where: str = "") -> Iterator[None]:
     """Whatever Zarr and its codecs stumble over inside is the file's fault."""
     try:
         yield
-    except (AugmomentsError, MemoryError):
+    except AugmomentsError:
         raise
+    except MemoryError as error:
+        raise NotEnoughMemoryError(
+            f"{path}{where} does not fit into memory: use smaller chunks."
+        ) from error
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path}{where} cannot be read as Zarr: {reason}") from error
+        reason = printable(" ".join(str(error).split()))[:300] or type(error).__name__
+        raise DataError(
+            f"{path}{where} cannot be read as Zarr: {reason}. Write it again."
+        ) from error

@@ -1,0 +1,1 @@
+"""Damaged, hostile and nonsensical input for everything that reads; see ``test_fuzz.py``."""
