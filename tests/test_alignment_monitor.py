@@ -264,7 +264,7 @@ class TestRefusals:
     def test_arguments(self):
         x, y = data()
         for options in ({"k": 0}, {"variance_every": 0}, {"variance_nodes": 0}):
-            with pytest.raises(InputError, match="must be at least 1"):
+            with pytest.raises(InputError, match="whole number of at least 1"):
                 AlignmentMonitor("cross_entropy", x, y, POLICY, **options)
         with pytest.raises(InputError, match="crossentropy"):
             AlignmentMonitor("crossentropy", x, y, POLICY)

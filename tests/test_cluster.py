@@ -186,7 +186,7 @@ class TestLocal:
     def test_dask_is_optional(self, stream, monkeypatch):
         monkeypatch.delitem(sys.modules, "augmoments.cluster.dask", raising=False)
         monkeypatch.setitem(sys.modules, "distributed", None)
-        with pytest.raises(ClusterError, match=r"pip install augmoments\[cluster\]"):
+        with pytest.raises(ClusterError, match=r"pip install 'augmoments\[cluster\]'"):
             accumulate(stream, POLICY, workers=2)
 
 

@@ -218,7 +218,7 @@ def test_pipelines_of_other_libraries(images):
 def test_refusals(images):
     with pytest.raises(PolicyError, match=r"\(1, 4, 4\) and \(1, 6, 5\)"):
         compare(images, Chain((RandomCrop(4),)), FLIP)
-    with pytest.raises(InputError, match="between 1 and the 30 values"):
+    with pytest.raises(InputError, match="k must be a whole number between 1 and 30, got 31"):
         compare(images, FLIP, FLIP, k=31)
     with pytest.raises(InputError, match="expected"):
         compare(2 * images, FLIP, FLIP)

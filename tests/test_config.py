@@ -257,7 +257,7 @@ REFUSED = {
     "policy: [RandomGrayscale]\nseed: 3": "line 2, seed: unknown key 'seed'.*--config",
     "": "there is nothing here",
     "- [a": "line 1",
-    "a: &x [*x]": "there is no augmentation 'a'",
+    "a: &x [*x]": "contains itself",
     "- !!python/object/apply:os.system [ls]": "tag",
     "policy: &x\n  - RandomApply: {transforms: *x}": "contains itself",
     "\t- a": "line 1",

@@ -27,8 +27,12 @@ DOCUMENTS = [
     "README.md",
     "docs/start.md",
     "docs/command-line.md",
+    "docs/explore.md",
     "docs/augmentations.md",
     "docs/libraries.md",
+    "docs/libraries/torchvision.md",
+    "docs/libraries/kornia.md",
+    "docs/libraries/albumentations.md",
     "docs/extending.md",
     "docs/linear.md",
     "docs/strength.md",
@@ -44,6 +48,10 @@ CLASSES = {
     "albumentations": {*tables.LEAVES, *tables.COMPOSITIONS},
     "refused": set(REFUSALS),
 }
+
+SHOWN = ["docs/tutorial.md", "docs/choosing.md", "docs/theory.md", "docs/limits.md"]
+EXAMPLES = sorted((ROOT / "docs/examples").glob("plot_*.py"))
+NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 
 
 def programs(path):
@@ -63,6 +71,39 @@ def test_programs_run(name, capsys, monkeypatch):
         assert quoted is None or printed.split()[-1] == quoted[1]
 
 
+def values(text):
+    """Numbers of a text; those written with an exponent are error bounds."""
+    found = [number.replace(",", "") for number in NUMBER.findall(text)]
+    return [pytest.approx(float(n), rel=0.5 if "e" in n else 0.02, abs=1e-6) for n in found]
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_programs_print_what_is_shown(name, monkeypatch):
+    """To 2%, and error bounds to half of them: threads and processors round differently."""
+    monkeypatch.setenv("NO_ALBUMENTATIONS_UPDATE", "1")
+    outputs = runpy.run_path(str(ROOT / "docs/outputs.py"))["outputs"]
+    pairs = list(outputs((ROOT / name).read_text()))
+    assert pairs
+    for shown, printed in pairs:
+        assert NUMBER.sub("#", shown).split() == NUMBER.sub("#", printed).split()
+        found = [float(number.replace(",", "")) for number in NUMBER.findall(printed)]
+        assert found == values(shown)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_draw_a_figure(path, monkeypatch):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    monkeypatch.setattr(plt, "show", lambda: None)
+    plt.switch_backend("agg")
+    runpy.run_path(str(path))
+    figures = [plt.figure(number) for number in plt.get_fignums()]
+    plt.close("all")
+    assert len(figures) == 1
+    axes = figures[0].axes
+    assert any(a.get_title() or a.get_xlabel() for a in axes)
+    assert all(a.has_data() for a in axes)
+
+
 @pytest.mark.parametrize("library", CLASSES)
 def test_classes_that_are_understood_are_listed(library):
     page = (ROOT / "docs/augmentations.md").read_text()
@@ -78,6 +119,31 @@ def test_every_augmentation_is_listed():
     found = [getattr(am, name) for name in am.__all__ if name != "Augmentation"]
     names = {f.__name__ for f in found if isinstance(f, type) and issubclass(f, am.Augmentation)}
     assert names <= set(re.findall(r"`(\w+)`", table))
+
+
+@pytest.mark.parametrize("library", ["torchvision", "kornia", "albumentations"])
+def test_tables_of_a_library_say_what_becomes_of_its_transforms(library):
+    """Each transform is taken by the route, or refused for the reason, that its page has."""
+    pytest.importorskip(library)
+    page = (ROOT / f"docs/libraries/{library}.md").read_text()
+    for name, table in runpy.run_path(str(ROOT / "docs/transforms.py"))["tables"](library).items():
+        assert page.split(f"<!-- {name} -->")[1].split(f"<!-- end: {name} -->")[0].strip() == table
+
+
+@pytest.mark.parametrize(
+    ("code", "word"),
+    [
+        ("T.RandomErasing()", "exact"),
+        ("K.RandomTranslate((-0.1, 0.1), (-0.1, 0.1))", "exact"),
+        ("K.RandomGaussianBlur((5, 5), (0.1, 2.0))", "nodes"),
+        ("A.RandomBrightnessContrast()", "Sobol points"),
+    ],
+)
+def test_words_of_the_tables_are_those_of_moments(script, code, word):
+    names = runpy.run_path(str(ROOT / "docs/transforms.py"))
+    row = names["row"](code, script["pipeline"](code))
+    m = am.moments(script["photos"](24)[:1], script["pipeline"](code), max_nodes=128)
+    assert names["WORDS"][m.method] == word == row.split("|")[4].strip()
 
 
 @pytest.fixture(scope="module")

@@ -113,6 +113,15 @@ class TestRoutes:
         evaluations = [row.evaluations for row in rows]
         assert evaluations == [128, 128, 128, 2, 128, 128, 128, 1]
 
+    def test_whole_shifts_before_a_clamp(self):
+        """A step whose shifts are taken apart from its angle is one step of the explanation."""
+        affine = am.RandomAffine(10, translate=(0.2, 0.2), interpolation="bilinear")
+        bright = am.ColorJitter(brightness=0.4)
+        rows = explain(am.Compose([affine, bright, FLIP]), (1, 10, 10)).rows
+        assert [row.step for row in rows] == ["RandomAffine", "ColorJitter", "RandomHorizontalFlip"]
+        assert [row.route for row in rows] == ["joint nodes", "joint nodes", "atoms"]
+        assert rows[0].evaluations == rows[1].evaluations > rows[2].evaluations == 2
+
     def test_affine_steps_keep_their_own(self):
         rows = explain(am.Compose([ROTATION, am.Compose([SHIFTS, FLIP])]), (1, 8, 8)).rows
         assert [row.route for row in rows] == ["cubature", "expansion", "expansion", "atoms"]

@@ -19,6 +19,8 @@ from augmoments.calculus.state import FactorState, propagate
 from augmoments.errors import InputError, InputTypeError, LawError, PolicyError
 from augmoments.operators.base import outer
 from augmoments.testing import check_samples, random_images
+from augmoments.testing.calibration.compositions import random_composition
+from augmoments.testing.calibration.images import random_image
 
 GRAY = torch.tensor([0.2989, 0.587, 0.114], dtype=torch.float64)
 
@@ -185,96 +187,6 @@ class TestExpansions:
 # Random cases for the calibration of stated errors.
 
 
-def random_law(rng, low, high):
-    width = high - low
-    match rng.integers(6):
-        case 0:
-            return am.Uniform(low, high)
-        case 1:
-            loc, std = low + width * rng.random(), width * (0.1 + 0.4 * rng.random())
-            return am.TruncatedNormal(loc, std, low, high)
-        case 2:
-            return am.Triangular(low, high, low + width * rng.random())
-        case 3:
-            return am.Beta(0.3 + 3 * rng.random(), 0.3 + 3 * rng.random(), low, high)
-        case 4:
-            return am.Beta(0.2, 0.3, low, high)
-        case _:
-            return am.TruncatedNormal((low + high) / 2, width / 8, low, high)
-
-
-def random_range(rng, most):
-    low, high = np.sort(most * (2 * rng.random(2) - 1))
-    return low, max(high, low + 0.02 * most)
-
-
-def random_warp(rng):
-    options = {
-        "interpolation": "nearest" if rng.random() < 0.35 else "bilinear",
-        "border": "torchvision" if rng.random() < 0.3 else "zeros",
-    }
-    fill = 0.0 if rng.random() < 0.6 else float(rng.random())
-    match rng.integers(5):
-        case 0:
-            center = None if rng.random() < 0.7 else tuple(rng.random(2) * 10 - 2)
-            law = random_law(rng, *random_range(rng, 10 ** (2.2 * rng.random())))
-            return am.RandomRotation(law, center=center, fill=fill, **options)
-        case 1:
-            x, y = (random_law(rng, *random_range(rng, 2 + 60 * rng.random())) for _ in "xy")
-            return am.RandomShear(x=x if rng.random() < 0.7 else 0.0, y=y, fill=fill, **options)
-        case 2:
-            law = random_law(rng, *np.exp(random_range(rng, 0.05 + 1.5 * rng.random())))
-            return am.RandomZoom(law, fill=fill, **options)
-        case 3:
-            x, y = (random_law(rng, *np.exp(random_range(rng, 0.05 + rng.random()))) for _ in "xy")
-            return am.RandomZoom(x=x, y=y, **options)
-        case _:
-            x, y = (random_law(rng, *random_range(rng, 0.1 + 4 * rng.random())) for _ in "xy")
-            return am.RandomTranslation(x=x, y=y, **options)
-
-
-def random_jitter(rng, clamp):
-    factors = {
-        name: random_law(rng, 0.1 + 0.8 * rng.random(), 1 + rng.random())
-        for name in ("brightness", "contrast", "saturation")
-        if rng.random() < 0.6
-    }
-    return am.ColorJitter(**factors or {"brightness": 0.4}, clamp=clamp)
-
-
-def random_policy(rng, clamp):
-    steps = [random_warp(rng)]
-    if rng.random() < 0.4:
-        steps.append(random_warp(rng))
-    if clamp or rng.random() < 0.4:
-        steps.insert(int(rng.integers(len(steps) + 1)), random_jitter(rng, clamp))
-    if rng.random() < 0.3:
-        steps.insert(0, am.RandomHorizontalFlip(0.3))
-    if rng.random() < 0.2:
-        steps.append(am.RandomApply(random_warp(rng), 0.3))
-    return am.Compose(steps)
-
-
-def random_image(rng, shape):
-    channels, height, width = shape
-    match rng.integers(4):
-        case 0:
-            values = rng.random(shape)
-        case 1:
-            values = (rng.random(shape) < 0.3).astype(float)
-            values[0, 0, 0] = 1
-        case 2:
-            y, x = np.mgrid[:height, :width]
-            waves = [np.cos(2 * rng.random() * x + 2 * rng.random() * y) for _ in range(channels)]
-            values = 0.5 + 0.5 * np.stack(waves)
-        case _:
-            values = np.zeros(shape)
-            top, left = height // 4, width // 4
-            values[:, top : 3 * top + 1, left : 3 * left + 1] = rng.random((channels, 1, 1)) + 0.1
-            values = values.clip(0, 1)
-    return torch.from_numpy(values)[None]
-
-
 def reference_by_rules(policy, x, nodes):
     state = propagate(policy.rule(tuple(x.shape[1:]), nodes), FactorState.certain(x, 0.0))
     return state.mean, Covariance(state.factor).dense()
@@ -305,7 +217,7 @@ def excess(seed, clamp, largest, references):
     """
     rng = np.random.default_rng(seed)
     shape = (int(rng.choice([1, 1, 3])), *(int(n) for n in rng.integers(1, largest + 1, 2)))
-    x, policy = random_image(rng, shape), random_policy(rng, clamp)
+    x, policy = random_image(rng, shape), random_composition(rng, clamp)
     dtype = torch.float64 if rng.random() < 0.5 else torch.float32
     x = x.to(dtype).double()
     found = am.moments(x.to(dtype), policy, tol=1e-3, seed=seed)
@@ -534,7 +446,7 @@ class TestImages:
             (images(2, 1, 4, 4), am.RandomRotation(3), {"tol": 0.0}, InputError, "tol must lie"),
             (images(2, 1, 4, 4), am.RandomRotation(3), {"tol": 1.0}, InputError, "tol must lie"),
             (images(2, 1, 4, 4), am.RandomRotation(3), {"tol": np.nan}, InputError, "tol must"),
-            (images(2, 1, 4, 4), am.ColorJitter(0.3), {"seed": -1}, InputError, "seed must not"),
+            (images(2, 1, 4, 4), am.ColorJitter(0.3), {"seed": -1}, InputError, "seed must be"),
             (images(2, 2, 4, 4), am.RandomGrayscale(), {}, PolicyError, "1 or 3 channels"),
             (images(2, 4, 4, 3).numpy(), am.RandomRotation(3), {}, InputTypeError, "from_numpy"),
             (images(2, 9, 9, 3), am.RandomRotation(3), {}, InputError, "permute"),
@@ -751,7 +663,7 @@ class TestEigenpairs:
     @pytest.mark.parametrize("k", [0, -1, 21])
     def test_impossible_numbers(self, k):
         found = am.moments(images(1, 1, 4, 5), am.RandomHorizontalFlip()).covariance
-        with pytest.raises(InputError, match="between 1 and D = 20"):
+        with pytest.raises(InputError, match="k must be a whole number between 1 and 20"):
             found.eigh(k)
 
     def test_impossible_vectors(self):

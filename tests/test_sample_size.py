@@ -184,7 +184,7 @@ def test_losses_that_are_not_one_number_a_sample_are_refused(of, loss, targets, 
 
 
 def test_an_error_that_is_no_number_is_refused():
-    with pytest.raises(InputTypeError, match="rel_error must be a number, got str"):
+    with pytest.raises(InputTypeError, match="rel_error must be a number between 0 and 1, got str"):
         am.samples_needed(photo(), FLIP, rel_error="0.1")
 
 

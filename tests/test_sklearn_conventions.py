@@ -12,6 +12,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import estimator_checks as checks
 
 import augmoments as am
 from augmoments.errors import InputError, InputTypeError
@@ -120,6 +122,85 @@ def test_weights_equal_repetition(model):
         np.testing.assert_allclose(other.coef_, weighted.coef_, rtol=0, atol=1e-5)
     with pytest.raises(InputError, match="sample_weight"):
         clone(model).fit(images, labels, sample_weight=weights[:5])
+
+
+def as_flat(X):
+    return X.reshape(len(X), -1)
+
+
+def as_image(X):
+    return X.reshape(-1, 1, 4, 5)
+
+
+@pytest.mark.parametrize("model", CLASSIFIERS)
+def test_rows_of_a_table_go_through_a_reshaping_step(model):
+    """As tools give them that know tables alone; the pipeline can be searched and pickled."""
+    images, labels = data()
+    rows = as_flat(images.numpy())
+    piped = make_pipeline(FunctionTransformer(as_image), clone(model))
+    direct = clone(model).fit(images, labels)
+    np.testing.assert_array_equal(piped.fit(rows, labels).predict(rows), direct.predict(images))
+    restored = pickle.loads(pickle.dumps(piped))
+    np.testing.assert_array_equal(restored.predict(rows), direct.predict(images))
+
+
+@pytest.mark.parametrize("model", [RIDGE_CLASSIFIER, LOGISTIC])
+def test_policies_are_searched(model):
+    """A flip of images that are not symmetric costs; nothing costs less."""
+    images, labels = data()
+    policies = [POLICY, am.RandomApply(am.RandomInvert(1.0), 0.5), am.RandomHorizontalFlip(0.0)]
+    search = GridSearchCV(model, {"policy": policies, "alpha": [1e-2, 1.0]}, cv=3)
+    search.fit(images, labels)
+    assert search.best_params_["policy"] in policies
+    assert len(search.cv_results_["params"]) == 6
+    assert search.best_estimator_.policy == search.best_params_["policy"]
+
+
+@pytest.mark.parametrize("model", SINGLE)
+def test_scikit_learns_own_checks_that_need_no_table(model):
+    """Those of the constructor, of parameters, clones and tags.
+
+    The others of ``sklearn.utils.estimator_checks`` fit to tables ``(n, D)``, which are no images:
+    :func:`test_tables_are_refused` and the tests beside it have their like for images.
+    """
+    name = type(model).__name__
+    for check in (
+        checks.check_no_attributes_set_in_init,
+        checks.check_parameters_default_constructible,
+        checks.check_get_params_invariance,
+        checks.check_set_params,
+        checks.check_estimator_repr,
+        checks.check_estimator_cloneable,
+    ):
+        check(name, clone(model))
+
+
+@pytest.mark.parametrize("model", SINGLE)
+def test_tables_are_refused(model):
+    images, labels = data()
+    with pytest.raises(InputError, match=r"images.reshape\(-1, C, H, W\)"):
+        clone(model).fit(as_flat(images), labels)
+
+
+@pytest.mark.parametrize("model", SINGLE)
+def test_checks_of_scikit_learn_with_images(model):
+    """Fitting again forgets; parameters and data stay; one image by itself has the same output."""
+    images, labels = data()
+    given, before = clone(model), images.clone()
+    parameters = given.get_params()
+    fitted = given.fit(images, labels)
+    assert fitted is given
+    assert given.get_params() == parameters
+    assert torch.equal(images, before)
+    public = [name for name in vars(fitted) if not name.startswith("_")]
+    assert all(name in parameters or name.endswith("_") for name in public)
+    first = output(fitted, images)
+    together = np.concatenate([output(fitted, images[i : i + 1]) for i in range(5)])
+    np.testing.assert_allclose(together, first[:5], rtol=0, atol=1e-10)
+    order = torch.arange(60).flip(0)
+    np.testing.assert_allclose(output(fitted, images[order]), first[::-1], rtol=0, atol=1e-10)
+    fitted.fit(images[:30].flip(2), labels[:30])
+    np.testing.assert_array_equal(output(fitted.fit(images, labels), images), first)
 
 
 def test_weights_are_routed_through_tools():

@@ -134,12 +134,12 @@ def check_memory(bytes_needed: float, what: str, instead: str) -> None:
 
 
 def available_memory() -> int | None:
-    """Bytes that can be allocated without swapping, within the container's limit if there is one.
+    """Bytes that can be allocated without swapping, within the limits of container and process.
 
     None where the system does not tell.
     """
-    known = [size for size in (_system_memory(), _container_memory()) if size is not None]
-    return min(known, default=None)
+    limits = (_system_memory(), _container_memory(), _process_memory())
+    return min((size for size in limits if size is not None), default=None)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -303,6 +303,20 @@ def _system_memory() -> int | None:
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _process_memory() -> int | None:
+    """What is left of the addresses that the process may take (``ulimit -v``)."""
+    try:
+        import resource
+
+        most, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if most == resource.RLIM_INFINITY:
+            return None
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        return max(most - used, 0)
+    except (ImportError, OSError, ValueError):
         return None
 
 

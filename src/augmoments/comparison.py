@@ -20,8 +20,9 @@ from augmoments.calculus.distances import (
 )
 from augmoments.calculus.moments import Moments, moments
 from augmoments.checks import check_images
-from augmoments.errors import InputError, PolicyError
+from augmoments.errors import PolicyError
 from augmoments.estimate import Method
+from augmoments.options import check_count
 
 _BYTES_AT_ONCE = 256 * 2**20
 
@@ -150,7 +151,8 @@ def compare(
         :class:`Comparison`, every number with its error bound; nothing carries gradients.
 
     Raises:
-        InputError: ``k`` is not between 1 and the number of values of the images that come out.
+        InputError: ``k`` is no whole number between 1 and the number of values of an image
+            that comes out.
         PolicyError: The policies give images of different shapes.
         NotEnoughMemoryError: The covariances do not fit, or noise of a policy at this size.
 
@@ -196,8 +198,7 @@ def _check_shapes(a: Moments, b: Moments, k: int) -> None:
             "that end with the same size."
         )
     size = a.mean[0].numel()
-    if not 1 <= k <= size:
-        raise InputError(f"k must lie between 1 and the {size} values of an image, got {k}.")
+    check_count("k", k, 1, size)
 
 
 def _compare(a: Moments, b: Moments, k: int) -> Comparison:

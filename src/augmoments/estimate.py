@@ -8,6 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from augmoments import fragments
+
 Method = Literal["exact", "cubature", "quasi-monte-carlo", "monte-carlo"]
 _RANK = ("exact", "cubature", "quasi-monte-carlo", "monte-carlo")
 
@@ -48,4 +50,19 @@ class Estimate:
         return (
             f"Estimate(shape={tuple(self.value.shape)}, mean={float(self.value.mean()):.6g}, "
             f"error<={worst:.2g}, method={self.method!r}, nodes={self.nodes})"
+        )
+
+    def _repr_html_(self) -> str:
+        return fragments.pairs(
+            f"Expectation of {fragments.shape_of(self.value)}",
+            [
+                ("value", f"{fragments.spread(self.value)}, ± {fragments.worst(self.error)}"),
+                (
+                    "variance",
+                    f"{fragments.spread(self.variance)}, ± {fragments.worst(self.variance_error)}",
+                ),
+                ("method", self.method),
+                ("evaluations", f"{self.nodes:,}"),
+            ],
+            "Median (range), and the largest error bound.",
         )

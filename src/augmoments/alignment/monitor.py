@@ -18,11 +18,12 @@ from augmoments.alignment.record import AlignmentRecord
 from augmoments.alignment.saliency import saliency_at
 from augmoments.calculus.moments import Moments, moments
 from augmoments.checks import check_images, check_targets
-from augmoments.errors import InputError
+from augmoments.errors import ModelError
 from augmoments.losses.judged import Judged
 from augmoments.losses.loss import Sampled, as_loss
 from augmoments.losses.models import Model
 from augmoments.operators.base import Shape
+from augmoments.options import check_count, check_numerics
 
 
 class AlignmentMonitor:
@@ -94,8 +95,9 @@ class AlignmentMonitor:
     ) -> None:
         counts = (("k", k), ("variance_every", variance_every), ("variance_nodes", variance_nodes))
         for name, value in counts:
-            if value is not None and value < 1:
-                raise InputError(f"{name} must be at least 1, got {value}.")
+            if value is not None or name != "variance_every":
+                check_count(name, value)
+        tol, seed, max_nodes = check_numerics(tol, seed, max_nodes)
         self._images = check_images(images, value_range=value_range).detach().clone()
         self._targets = check_targets(targets, len(self._images))
         self._loss = loss
@@ -106,6 +108,7 @@ class AlignmentMonitor:
         self._tol, self._seed = tol, seed
         self._every, self._nodes = variance_every, variance_nodes
         self._judged: Judged | None = None
+        self._outputs: int | None = None
         self.history: list[AlignmentRecord] = []
         if given is not None:
             given.check_given(self._images, self._policy)
@@ -127,8 +130,8 @@ class AlignmentMonitor:
 
         Raises:
             InputError: Targets that do not fit the model's outputs.
-            ModelError: The model is not a deterministic, differentiable function of each image, or
-                its loss is not finite any more.
+            ModelError: The model is not a deterministic, differentiable function of each image, its
+                loss is not finite any more, or it has another number of outputs than before.
         """
         m = self.moments
         with evaluating(model, m.mean.device):
@@ -136,6 +139,7 @@ class AlignmentMonitor:
                 self._judged = Judged.of(
                     model, self._loss, self._images, self._targets, self._policy
                 )
+            model = self._with_as_many_outputs(model)
             targets = self._judged.targets
             losses, saliency = saliency_at(model, self._sampled, m.mean, targets)
             variance = self._variance(model)
@@ -165,6 +169,21 @@ class AlignmentMonitor:
         )
         self.history.append(made)
         return made
+
+    def _with_as_many_outputs(self, model: Model) -> Model:
+        """The model, refused when it has another number of outputs than at the first record."""
+
+        def checked(images: Tensor) -> Tensor:
+            outputs = model(images)
+            self._outputs = self._outputs or outputs.shape[1]
+            if outputs.shape[1] != self._outputs:
+                raise ModelError(
+                    f"The model has {outputs.shape[1]} outputs, at the first record it had "
+                    f"{self._outputs}: follow one model, or make another AlignmentMonitor."
+                )
+            return outputs
+
+        return checked
 
     def _variance(self, model: Model) -> tuple[float, float] | None:
         """Mean variance of the loss and its error bound, if it is its turn."""

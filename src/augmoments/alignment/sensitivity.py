@@ -18,12 +18,12 @@ from augmoments.alignment.steps import step_shares
 from augmoments.augmentations.base import Augmentation
 from augmoments.calculus.moments import Moments, moments
 from augmoments.checks import check_images, check_memory
-from augmoments.errors import InputError
 from augmoments.estimate import Method, rounding
 from augmoments.losses.judged import Judged
 from augmoments.losses.loss import Sampled
 from augmoments.losses.models import Model
 from augmoments.operators.base import Shape
+from augmoments.options import check_count, check_numerics
 
 _CHUNK = 64
 
@@ -87,8 +87,8 @@ def sensitivity(
         Balestriero, Misra, LeCun (2022), section 4.
     """
     batch = check_images(images, value_range=value_range)
-    if k < 1:
-        raise InputError(f"k must be at least 1, got {k}.")
+    k = check_count("k", k)
+    tol, seed, max_nodes = check_numerics(tol, seed, max_nodes)
     policy = as_policy(policy)
     judged = Judged.of(model, loss, batch, targets, policy)
     if given is not None:

@@ -138,6 +138,11 @@ class Augmentation(ABC):
 
         return explain(self, shape, tol=tol, seed=seed)
 
+    def _repr_html_(self) -> str:
+        from augmoments.calculus.explain import outline
+
+        return outline(self)
+
     def neutral(self, shape: Shape) -> Tensor:
         """The draw that leaves images of ``shape`` as they are, ``(P,)``, float64.
 

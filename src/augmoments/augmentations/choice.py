@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise, permutations
-from math import factorial
 
 import numpy as np
 import torch
@@ -190,7 +189,7 @@ def RandomOrder(transforms: Iterable[Augmentation]) -> Augmentation:
     found = augmentations_in("RandomOrder", transforms)
     if len(found) > _MOST_SHUFFLED:
         raise PolicyError(
-            f"RandomOrder: {len(found)} augmentations have {factorial(len(found))} orders; at most "
+            f"RandomOrder: {len(found)} augmentations have {len(found)}! orders; at most "
             f"{_MOST_SHUFFLED} augmentations are taken."
         )
     return RandomChoice([Compose(order) for order in permutations(found)])

@@ -12,7 +12,7 @@ from augmoments.augmentations.base import Augmentation, width_of
 from augmoments.augmentations.explanation import Row
 from augmoments.augmentations.parameters import Parameter
 from augmoments.augmentations.scaling import scaled_law
-from augmoments.errors import PolicyError
+from augmoments.errors import InputTypeError, PolicyError
 from augmoments.laws import ContinuousLaw, Law
 from augmoments.laws.joint import JointLaw, Seed
 from augmoments.operators.base import Operator, Shape
@@ -38,11 +38,22 @@ class Elementary(Augmentation):
     @property
     def law(self) -> Law | JointLaw | None:
         """How its parameters are drawn; ``None`` if it takes none."""
-        raise NotImplementedError(f"{type(self).__name__} has no law without a shape.")
+        raise NotImplementedError(
+            f"{type(self).__name__} has no law without a shape: define law, or law_for(shape)."
+        )
 
     def law_for(self, shape: Shape) -> Law | JointLaw | None:
         """How its parameters are drawn for images of ``shape``."""
         return self.law
+
+    def _checked_law(self, shape: Shape) -> Law | JointLaw | None:
+        law = self.law_for(shape)
+        if law is None or isinstance(law, Law | JointLaw):
+            return law
+        raise InputTypeError(
+            f"the law of {type(self).__name__} is {law!r}; it must be one of augmoments.laws, such "
+            "as Uniform(-1, 1), or None."
+        )
 
     @property
     def family(self) -> str:
@@ -50,7 +61,7 @@ class Elementary(Augmentation):
         return type(self).__name__
 
     def parameters(self, shape: Shape) -> tuple[Parameter, ...]:
-        law = self.law_for(shape)
+        law = self._checked_law(shape)
         if law is None:
             return ()
         continuous = isinstance(law, ContinuousLaw)
@@ -85,7 +96,7 @@ class Elementary(Augmentation):
 
     def rule(self, shape: Shape, n: int) -> Rule:
         require_affine(self)
-        rule = quadratic_rule(self.operator, self.law_for(shape), shape, n)
+        rule = quadratic_rule(self.operator, self._checked_law(shape), shape, n)
         closed = self.expectation(shape)
         return rule if closed is None else replace(rule, expectation=closed)
 

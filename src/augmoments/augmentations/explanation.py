@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import groupby
 
+from augmoments import fragments
+
 
 @dataclass(frozen=True)
 class Row:
@@ -51,6 +53,10 @@ class Explanation:
             for line in (head, tuple("-" * w for w in widths), *self.cells)
         ]
         return "\n".join([*(line.rstrip() for line in lines), *self.note.splitlines()])
+
+    def _repr_html_(self) -> str:
+        head = ("step", "parameter", "law", "route", "exact", "why", "alone", "beyond", "evals")
+        return fragments.table("", head, self.cells, self.note.replace("\n", " "))
 
     @property
     def cells(self) -> tuple[tuple[str, ...], ...]:

@@ -20,6 +20,7 @@ from augmoments.calculus.integrate import Progress
 from augmoments.checks import check_images, check_targets
 from augmoments.errors import InputError
 from augmoments.losses.models import Model
+from augmoments.options import check_numerics, check_share
 
 MOST_PASSES = 4096
 
@@ -84,8 +85,8 @@ def tta(
     """
     batch = check_images(images, value_range=value_range)
     policy = as_policy(policy)
-    if not 0 < confidence < 1:
-        raise InputError(f"confidence must lie between 0 and 1, got {confidence!r}.")
+    confidence = check_share("confidence", confidence)
+    tol, seed, max_nodes = check_numerics(tol, seed, max_nodes)
     counts = _checked_passes(passes)
     model, classes = check_classifier(model, batch, policy, average)
     if targets is not None:

@@ -14,10 +14,11 @@ from augmoments.averaging.classifier import Average, scaled
 from augmoments.calculus.integrate import node_values
 from augmoments.calculus.memory import images_at_once
 from augmoments.calculus.nodes import QUANTILE, JointNodes, NodeFamily
-from augmoments.errors import InputError, ModelError
+from augmoments.errors import ModelError
 from augmoments.estimate import Method, rounding
 from augmoments.losses.models import Model
 from augmoments.operators.base import Shape
+from augmoments.options import check_numerics
 
 _VALUES_KEPT = 2**24
 _MOST_AT_ONCE = 256
@@ -130,8 +131,7 @@ def pass_laws(
     output and its standard deviation, and either the variance to four times that share of the
     largest one, or all nodes agree on the class and are more than ``2 / risk``.
     """
-    if not 0 < tol < 1:
-        raise InputError(f"tol must lie between 0 and 1, got {tol!r}.")
+    tol, seed, max_nodes = check_numerics(tol, seed, max_nodes)
     shape: Shape = tuple(images.shape[1:])  # type: ignore[assignment]
     family = NodeFamily(policy, shape, seed, max_nodes)
     first = 0 if family.replicated or family.method == "exact" else 2

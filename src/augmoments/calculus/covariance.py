@@ -10,8 +10,10 @@ import torch
 from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor
 
+from augmoments import fragments
 from augmoments.checks import check_memory
 from augmoments.errors import InputError
+from augmoments.options import check_count
 
 _SMALL = 1024
 _BYTES_AT_ONCE = 2**22
@@ -53,6 +55,17 @@ class Covariance:
     def __repr__(self) -> str:
         rank = self._flat.shape[2] if self.noise is not None else min(self._flat.shape[1:])
         return f"Covariance(shape={tuple(self.shape)}, rank<={rank})"
+
+    def _repr_html_(self) -> str:
+        return fragments.pairs(
+            f"Covariance of {fragments.shape_of(self)}",
+            [
+                ("images", " × ".join(map(str, self.image_shape))),
+                ("total variance", fragments.spread(self.trace())),
+                ("error in spectral norm", fragments.worst(self.error)),
+            ],
+            "Median (range) over the images. Never formed: use V @ z, eigh, trace, diagonal.",
+        )
 
     def __getitem__(self, index: Tensor | slice) -> Covariance:
         """The covariances of some of the images."""
@@ -189,13 +202,11 @@ class Covariance:
         negative, with vectors that complete an orthonormal set.
 
         Raises:
-            InputError: ``k`` is not between 1 and D.
+            InputError: ``k`` is no whole number between 1 and D.
         """
         flat = self._flat
         count, columns, size = flat.shape
-        k = size if k is None else k
-        if not 1 <= k <= size:
-            raise InputError(f"k must lie between 1 and D = {size}, got {k}.")
+        k = size if k is None else check_count("k", k, 1, size)
         smaller, larger = sorted((columns, size))
         many = smaller > _SMALL and smaller**2 * larger > _LABOUR
         if self.noise is not None or (many and k <= smaller // 8):

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from augmoments import fragments
 from augmoments.adapters import Policy, as_policy
 from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.compose import Compose
@@ -23,8 +24,11 @@ from augmoments.calculus.reference import reference_images
 from augmoments.calculus.routes import routes
 from augmoments.calculus.shares import shares
 from augmoments.checks import check_images
-from augmoments.errors import InputError
+from augmoments.errors import AugmomentsError, InputError
 from augmoments.operators.base import Shape
+from augmoments.options import check_seed, check_share
+
+_USUAL: tuple[Shape, ...] = ((3, 32, 32), (1, 28, 28), (1, 8, 8))
 
 
 def explain(
@@ -64,8 +68,8 @@ def explain(
         [1.0, 0.0]
     """
     policy = as_policy(policy)
-    if not 0 < tol < 1:
-        raise InputError(f"tol must lie between 0 and 1, got {tol!r}.")
+    check_share("tol", tol)
+    check_seed(seed)
     images, what = _images(shape_or_images, value_range)
     shape: Shape = tuple(images.shape[1:])  # type: ignore[assignment]
     policy.output_shape(shape)
@@ -77,6 +81,25 @@ def explain(
         rows.append(replace(row, alone=alone, beyond=beyond))
     error = max((share.error for pair in found for share in pair if share), default=0.0)
     return Explanation(tuple(rows), what, error)
+
+
+def outline(policy: Augmentation) -> str:
+    """Steps, laws and routes of a policy as HTML, for images of a usual shape that it takes."""
+    steps = steps_of(policy)
+    for shape in _USUAL:
+        try:
+            rows = routes(steps, shape, 0)
+        except AugmomentsError:
+            continue
+        size = " × ".join(map(str, shape))
+        return fragments.table(
+            f"{type(policy).__name__}, {len(steps)} {'step' if len(steps) == 1 else 'steps'}",
+            ("step", "what is random", "law", "route", "exact"),
+            [(r.step, r.parameter, r.law, r.route, "yes" if r.exact else "no") for r in rows],
+            f"Routes for images of {size}; explain(shape) has each step's share of the variance.",
+        )
+    names = [(str(place + 1), str(step)) for place, step in enumerate(steps)]
+    return fragments.pairs(type(policy).__name__, names, "explain(shape) has laws and routes.")
 
 
 def _images(given: Shape | Tensor, value_range: tuple[float, float] | None) -> tuple[Tensor, str]:

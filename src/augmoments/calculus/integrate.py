@@ -13,9 +13,10 @@ from augmoments.adapters import Policy, as_policy
 from augmoments.augmentations.base import Augmentation
 from augmoments.calculus.memory import images_at_once
 from augmoments.calculus.nodes import QUANTILE, JointNodes, NodeFamily
-from augmoments.errors import InputError, ModelError
+from augmoments.errors import ModelError
 from augmoments.estimate import Estimate, Method, rounding
 from augmoments.operators.base import Shape, outer
+from augmoments.options import check_numerics
 
 Indexed = Callable[[Tensor, Tensor], Tensor]
 Progress = Callable[[int, int], None]
@@ -45,8 +46,7 @@ def integrate(
 ) -> Estimate:
     """Expectation and variance of a function of an image and of its position in the batch."""
     policy = as_policy(policy)
-    if not 0 < tol < 1:
-        raise InputError(f"tol must lie between 0 and 1, got {tol!r}.")
+    tol, seed, max_nodes = check_numerics(tol, seed, max_nodes)
     shape: Shape = tuple(images.shape[1:])  # type: ignore[assignment]
     policy.output_shape(shape)
     family = NodeFamily(policy, shape, seed, max_nodes)
@@ -79,7 +79,8 @@ def _refine(
 ) -> Estimate:
     """Raise the level for those images whose error is not yet small enough.
 
-    Replicates keep the sums over the nodes that they have and add what is new.
+    Replicates keep the sums over the nodes that they have and add what is new. Rounding is stated,
+    but no reason for more nodes.
     """
     result: Estimate | None = None
     sums: _Sums | None = None
@@ -97,7 +98,11 @@ def _refine(
         if family.method == "exact":
             return result
         small = tol * torch.maximum(found.value.abs(), found.variance.sqrt())
-        settled = (found.error <= small) & (found.variance_error <= 4 * tol * found.variance)
+        rounded = _rounding(found.value, found.variance, torch.zeros_like(found.value))
+        settled = found.error - rounded[0] <= small
+        settled &= found.variance_error - rounded[1] <= 4 * tol * found.variance
+        if family.replicated:
+            settled &= found.variance > 0  # what all nodes agree on, none may have met
         open_ = ~(settled.flatten(1).all(1) if settled.ndim > 1 else settled).cpu()
         if level >= first:
             if 2 * count > max_nodes or not open_.any():
@@ -119,8 +124,10 @@ def first_level(family: NodeFamily) -> int:
 
 def _with_change(found: Estimate, before: Estimate, active: Tensor, earlier: bool) -> Estimate:
     """Errors from the change since the level before, and a quarter of the one before that."""
-    error = (found.value - before.value[active]).abs()
-    variance_error = (found.variance - before.variance[active]).abs()
+    shift = found.value - before.value[active]
+    error, variance_error = _rounding(found.value, found.variance, shift)
+    error = error + shift.abs()
+    variance_error = variance_error + (found.variance - before.variance[active]).abs()
     if earlier:
         error = error + before.error[active] / 4
         variance_error = variance_error + before.variance_error[active] / 4
@@ -174,17 +181,24 @@ def _estimate(sums: _Sums, method: Method, count: int) -> Estimate:
     centre, first, second = sums
     blocks, shift = len(first), first.mean(0)
     value, variance = centre + shift, (second.mean(0) - shift.square()).clamp_min(0)
+    error, variance_error = _rounding(value, variance, shift)
     if blocks == 1:
-        floor = rounding(value.dtype)
         known = 0.0 if method == "exact" else torch.nan
-        error = floor * (value.abs() + variance.sqrt()) + known
-        variance_error = 4 * floor * (variance + shift.square()) + known
+        error, variance_error = error + known, variance_error + known
     else:
         pairs = blocks * (blocks - 1)
         squares = second - 2 * shift * first + shift.square()  # about the pooled mean
-        error = QUANTILE * ((first - shift).square().sum(0) / pairs).sqrt()
-        variance_error = QUANTILE * ((squares - squares.mean(0)).square().sum(0) / pairs).sqrt()
+        spread = QUANTILE * ((first - shift).square().sum(0) / pairs).sqrt()
+        variance_spread = QUANTILE * ((squares - squares.mean(0)).square().sum(0) / pairs).sqrt()
+        error, variance_error = error + spread, variance_error + variance_spread
     return Estimate(value, variance, error, variance_error, method, count)
+
+
+def _rounding(value: Tensor, variance: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
+    """What rounding may do to mean and variance: of the single values, and of their sums."""
+    floor, deviation = rounding(value.dtype), variance.sqrt()
+    error = floor * (value.abs() + deviation)
+    return error, 4 * floor * (variance + shift.square()) + error * (2 * deviation + error)
 
 
 def node_values(

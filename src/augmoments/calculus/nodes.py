@@ -23,17 +23,18 @@ from torch import Tensor
 
 from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.parameters import Parameter, independent
-from augmoments.errors import InputError
 from augmoments.estimate import Method
 from augmoments.laws import ContinuousLaw
 from augmoments.laws.joint import JointAtoms, JointLaw, Seed
 from augmoments.laws.sobol import sobol
 from augmoments.operators.base import Shape
+from augmoments.options import check_seed
 from augmoments.rules import MOST_ATOMS, gauss_nodes
 
 REPLICATES = 8
 QUANTILE = 4.03  # Student's t with REPLICATES - 1 degrees of freedom exceeds it once in 200 times
 _LARGEST_GRID = 4096
+_FEWEST = 16 * REPLICATES  # Sobol points that tell an error
 _MOST_OUTCOMES = 16
 _POLYNOMIAL_DEGREE = 4  # fourth moments of actions that are linear in the parameter
 
@@ -64,11 +65,9 @@ class NodeFamily:
     def __init__(
         self, policy: Augmentation, shape: Shape, seed: int, max_nodes: int = MOST_ATOMS
     ) -> None:
-        if seed < 0:
-            raise InputError(f"seed must not be negative, got {seed}.")
         self.policy = policy
         self.shape = shape
-        self.seed = seed
+        self.seed = check_seed(seed)
         self.parameters = policy.parameters(shape)
         self.method: Method = self._choose(max_nodes)
 
@@ -86,7 +85,8 @@ class NodeFamily:
         if not continuous or len(self._free) > 1 or finite > _LARGEST_GRID:
             return "quasi-monte-carlo"
         sizes = [len(_nodes_1d(parameter, level).points) for parameter in continuous]
-        return "cubature" if finite * prod(sizes) <= _LARGEST_GRID else "quasi-monte-carlo"
+        largest = min(_LARGEST_GRID, max(most, _FEWEST))
+        return "cubature" if finite * prod(sizes) <= largest else "quasi-monte-carlo"
 
     @property
     def _free(self) -> list[Parameter]:

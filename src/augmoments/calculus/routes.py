@@ -22,18 +22,24 @@ _NODES = 64  # of one parameter at that level
 def routes(steps: Sequence[Augmentation], shape: Shape, seed: int) -> list[Row]:
     """The rows of all steps in their order, with routes and evaluations as moments has them."""
     placed = [(part, place) for place, step in enumerate(steps) for part in step.parts]
-    chain = Chain(tuple(part for part, _ in placed))
+    shapes = shapes_along([part for part, _ in placed], shape)
+    pieces = [part.resolved(here) for (part, _), here in zip(placed, shapes, strict=True)]
+    chain = Chain(tuple(piece for resolved in pieces for piece in resolved))
     plan = Plan.of(chain, shape, seed, _MAX_NODES, _BUDGET)
     nodes, left, spent = _head_nodes(plan), list(plan.head), [0] * len(steps)
     found: list[Row] = []
-    for (part, place), here in zip(placed, shapes_along(chain.steps, shape), strict=True):
+    for (part, place), resolved, here in zip(placed, pieces, shapes, strict=True):
         rows = [replace(row, position=place) for row in part.rows(here)]
-        if left and left[0] is part:
-            left.pop(0)
+        joined = False
+        for piece, inner in zip(resolved, shapes_along(resolved, here), strict=True):
+            if left and left[0] is piece:
+                left.pop(0)
+                joined = True
+                spent[place] = max(spent[place], nodes)
+            else:
+                spent[place] += sum(len(leaf) for leaf in leaves(piece.rule(inner, _NODES)))
+        if joined:
             rows = [_joined(row, part, here, plan, last=not left) for row in rows]
-            spent[place] = max(spent[place], nodes)
-        else:
-            spent[place] += sum(len(leaf) for leaf in leaves(part.rule(here, _NODES)))
         found += rows
     return [replace(row, evaluations=spent[row.position]) for row in found]
 

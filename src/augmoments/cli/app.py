@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
+from augmoments.cli.commands.calibrate import calibrate
 from augmoments.cli.commands.compare import compare
 from augmoments.cli.commands.doctor import doctor
 from augmoments.cli.commands.explain import explain
+from augmoments.cli.commands.explore import explore
 from augmoments.cli.commands.fit import fit
 from augmoments.cli.commands.need import need
 from augmoments.cli.commands.quantify import quantify
@@ -37,7 +39,19 @@ def _root(
         raise typer.Exit
 
 
-for _command in (quantify, explain, compare, need, tta, fit, reproduce, doctor):
+_COMMANDS = (
+    quantify,
+    explain,
+    compare,
+    need,
+    tta,
+    fit,
+    reproduce,
+    explore,
+    calibrate,
+    doctor,
+)
+for _command in _COMMANDS:
     app.command()(_command)
 
 

@@ -13,8 +13,8 @@ from augmoments.cli.console import bars, results
 from augmoments.comparison import Bounded, Comparison, compare, spread
 from augmoments.config import load_policy
 from augmoments.data import load
-from augmoments.reporting.page import number
 from augmoments.reporting.task import spread as places
+from augmoments.reporting.words import number
 
 
 def run(

@@ -33,8 +33,13 @@ def reported() -> Iterator[None]:
         if os.environ.get("AUGMOMENTS_DEBUG"):
             raise
         code, message = _explain(error)
-        sys.stderr.write(f"augmoments: {message}\n")
+        sys.stderr.write(f"augmoments: {_readable(message)}\n")
         raise typer.Exit(int(code)) from error
+
+
+def _readable(message: str) -> str:
+    """Without what would steer the terminal, as names of files may."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in message)
 
 
 def _explain(error: Exception) -> tuple[Exit, str]:

@@ -25,7 +25,7 @@ from augmoments.cluster.workers import pool
 from augmoments.config import load_policy
 from augmoments.data import Skipped, Stream, stream
 from augmoments.errors import ConfigError, OutputError
-from augmoments.reporting import prepare_folder
+from augmoments.reporting import writable_folder
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,7 @@ def run(given: dict[str, Any]) -> None:
     start = perf_counter()
     alphas = _alphas(options)
     policy = load_policy(options.policy)
-    folder = prepare_folder(options.out)
-    with bars(options.quiet) as tell:
+    with writable_folder(options.out) as folder, bars(options.quiet) as tell:
         judge = Judge.of(policy, *_sources(options, tell))
         if len(alphas) > 1 and judge.why_not:
             raise ConfigError(f"--alpha {options.alpha}: give one alpha, for {judge.why_not}")

@@ -23,8 +23,8 @@ from augmoments.cluster.files import write_atomically
 from augmoments.data import Skipped, Stream
 from augmoments.linear.module import linear_module
 from augmoments.reporting.environment import versions
-from augmoments.reporting.page import number, size
 from augmoments.reporting.plain import steps_of
+from augmoments.reporting.words import number, size
 
 SCHEMA = "augmoments.fit/1"
 

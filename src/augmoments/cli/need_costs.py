@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from augmoments.augmentations.base import Augmentation
 from augmoments.losses.loss import as_loss
-from augmoments.reporting.page import number
 from augmoments.reporting.request import Judge
+from augmoments.reporting.words import number
 
 _IMAGES = 64
 _MOST_VALUES = 2**24

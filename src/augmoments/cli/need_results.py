@@ -14,8 +14,8 @@ from torch import Tensor
 from augmoments.augmentations.base import Augmentation
 from augmoments.cli.need_costs import Costs, duration
 from augmoments.errors import AugmomentsError
-from augmoments.reporting.page import count, percent, size
 from augmoments.reporting.request import Subject
+from augmoments.reporting.words import count, percent, size
 from augmoments.sample_size import SampleSize
 
 NUMBERS = (1, 10, 100, 1000, 10000)

@@ -28,7 +28,7 @@ from augmoments.config import (
 from augmoments.data import Dataset, load
 from augmoments.errors import ConfigError
 from augmoments.models import load_model
-from augmoments.reporting import Options, Request, Results, Subject, prepare_folder, to_json, write
+from augmoments.reporting import Options, Request, Results, Subject, to_json, writable_folder, write
 from augmoments.reporting import quantify as measure
 from augmoments.reporting.judges import NO_MODEL, with_model, with_ridge, with_ridge_if_quick
 
@@ -47,9 +47,8 @@ def run(options: dict[str, Any], config_file: Path | None) -> None:
     """Quantify, print and write."""
     config = _configuration(options, config_file)
     policy = _policy(config)
-    folder = prepare_folder(config.out)
     model = None if config.model in (None, "ridge", "none") else load_model(config.model)
-    with bars(config.quiet) as tell:
+    with writable_folder(config.out) as folder, bars(config.quiet) as tell:
         request = Request(
             subjects=_subjects(config, policy, model, tell),
             policy=policy,
@@ -76,9 +75,7 @@ def run(options: dict[str, Any], config_file: Path | None) -> None:
             stdout.print()
     for warning in found.warnings:
         say(stderr, f"warning: {warning}")
-    paths = f"report   {written.html}\nresults  {written.json}"
-    if written.csv is not None:
-        paths += f"\nimages   {written.csv}"
+    paths = f"report   {written.html}\nresults  {written.json}\nimages   {written.csv}"
     say(stderr if config.json_ else stdout, paths)
     if config.strict and not _converged(found):
         say(stderr, "augmoments: the tolerance was not reached, and --strict asks for it.")

@@ -8,8 +8,8 @@ from statistics import mean, median
 from rich.table import Table
 from rich.text import Text
 
-from augmoments.reporting.page import beside, count, number, percent, size
 from augmoments.reporting.results import Obtained, Results, SubjectResult
+from augmoments.reporting.words import beside, count, number, percent, size
 
 
 def tables(results: Results) -> Iterator[Table | Text]:

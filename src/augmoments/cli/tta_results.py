@@ -14,7 +14,7 @@ from torch import Tensor
 from augmoments.augmentations.base import Augmentation
 from augmoments.averaging import AveragedPrediction
 from augmoments.data import Dataset
-from augmoments.reporting.page import number, size
+from augmoments.reporting.words import number, size
 from augmoments.sample_size import SampleSize
 
 _STYLE: dict[str, Any] = {"header_style": "dim", "pad_edge": False, "box": None}

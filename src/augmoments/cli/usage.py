@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from augmoments.checks import did_you_mean
 from augmoments.errors import ConfigError, OutputError
-from augmoments.reporting import prepare_folder
+from augmoments.reporting import writable_folder
 
 LOSSES = ("cross_entropy", "squared_error")
 SPLITS = ("train", "test")
@@ -61,12 +61,5 @@ def writable(out: str | None) -> Iterator[None]:
     path = Path(out)
     if path.is_dir():
         raise OutputError(f"--out {out} is a folder: expected the name of a file.")
-    made = [folder for folder in path.parents if not folder.exists()]
-    try:
-        prepare_folder(path.parent)
+    with writable_folder(path.parent):
         yield
-    except BaseException:
-        with suppress(OSError):
-            for folder in made:
-                folder.rmdir()
-        raise

@@ -30,7 +30,7 @@ def pool(workers: int | None = None, scheduler: str | None = None) -> Iterator[P
         if error.name not in ("dask", "distributed"):
             raise
         raise ClusterError(
-            "workers need the package dask: pip install augmoments[cluster]."
+            "workers need the package dask: pip install 'augmoments[cluster]'."
         ) from error
     with ExitStack() as stack:
         yield stack.enter_context(connected(workers, scheduler))

@@ -45,10 +45,13 @@ class Discrete(Law):
             raise LawError(f"Discrete: {count} values but {weights.size} probabilities.")
         if not (np.isfinite(weights).all() and (weights >= 0).all()):
             raise LawError(f"Discrete: probabilities must be non-negative, got {given!r}.")
-        if abs(weights.sum() - 1) > 1e-9:
-            raise LawError(f"Discrete: probabilities must sum to 1, they sum to {weights.sum()}.")
+        total = weights.sum()
+        if abs(total - 1) > 1e-9:
+            raise LawError(f"Discrete: probabilities must sum to 1, they sum to {total}.")
+        if abs(total - 1) > count * np.finfo(float).eps:  # more than rounding, so that a copy of
+            weights = weights / total  # the law has the same probabilities
         object.__setattr__(self, "values", values)
-        object.__setattr__(self, "probabilities", tuple((weights / weights.sum()).tolist()))
+        object.__setattr__(self, "probabilities", tuple(weights.tolist()))
 
     def __str__(self) -> str:
         points, weights = self.atoms

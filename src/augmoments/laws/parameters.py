@@ -49,6 +49,10 @@ class TensorParameters:
     _tensors: Mapping[str, Tensor] = MappingProxyType({})
     """The fields that were given as tensors which require a gradient; the fields are numbers."""
 
+    def __deepcopy__(self, memo: object) -> Self:
+        """Itself, as it never changes: gradients flow to the tensors that it was made of."""
+        return self
+
     @property
     def differentiable(self) -> bool:
         """Whether gradients flow from :meth:`attach` to parameters of the law."""

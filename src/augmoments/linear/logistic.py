@@ -25,6 +25,7 @@ from augmoments.linear.newton import Minimum, Newton
 from augmoments.linear.rows import AugmentedRows, allowed, node_levels
 from augmoments.linear.softmax import NodeCrossEntropy, SecondOrderCrossEntropy
 from augmoments.operators.base import Shape
+from augmoments.options import check_count, check_penalty, check_seed, check_share
 
 Array = np.ndarray
 _METHODS = ("nodes", "second_order")
@@ -178,20 +179,18 @@ class AugmentedLogisticRegression(ClassifierMixin, BaseEstimator):
         return found
 
     def _check_options(self) -> None:
-        if not 0 < self.alpha < float("inf"):
+        if check_penalty(self.alpha) == 0:
             raise InputError(
-                f"alpha must be a positive, finite number, got {self.alpha!r}: without a penalty "
+                "alpha must be a positive, finite number, got 0: without a penalty "
                 "the weights of classes that can be told apart run to infinity."
             )
         if self.method not in _METHODS:
             hint = did_you_mean(str(self.method), _METHODS)
             raise InputError(f"method must be one of {_METHODS}, got {self.method!r}{hint}.")
-        if not 0 < self.tol < 1:
-            raise InputError(f"tol must lie between 0 and 1, got {self.tol!r}.")
-        if self.max_iter < 1 or self.nodes < 1:
-            raise InputError(
-                f"max_iter and nodes must be at least 1, got {self.max_iter!r} and {self.nodes!r}."
-            )
+        check_share("tol", self.tol)
+        check_seed(self.seed)
+        check_count("nodes", self.nodes)
+        check_count("max_iter", self.max_iter)
 
     def decision_function(self, X: object) -> Array:
         """``coef_ x + intercept_`` for images ``(N, C', H', W')``, shape ``(N, K)``.

@@ -17,6 +17,7 @@ from augmoments.calculus.dataset.joint import JointMoments
 from augmoments.errors import InputError
 from augmoments.linear.inputs import as_images, as_rows, as_single_policy
 from augmoments.operators.base import Shape
+from augmoments.options import check_count, check_penalty
 
 Array = np.ndarray
 
@@ -91,8 +92,7 @@ class InvariantProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
 
     def fit(self, X: object, y: object = None) -> Self:
         """Fit to images ``(N, C, H, W)`` in [0, 1]; ``y`` is not used."""
-        if not 0 <= self.alpha < float("inf"):
-            raise InputError(f"alpha must be a finite number of at least 0, got {self.alpha!r}.")
+        check_penalty(self.alpha)
         images = as_images(X)
         shape: Shape = tuple(images.shape[1:])  # type: ignore[assignment]
         policy = as_single_policy(self.policy, shape)
@@ -108,10 +108,7 @@ class InvariantProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bas
         """The leading eigenpairs, with unit total variance and a sign of their own."""
         total, within = (part.cpu().numpy() for part in (found.covariance, found.within))
         size = len(total)
-        if not 1 <= self.n_components <= size:
-            raise InputError(
-                f"n_components must lie between 1 and D = {size}, got {self.n_components!r}."
-            )
+        check_count("n_components", self.n_components, 1, size)
         ridge = self.alpha * np.trace(total) / size
         regularised = total + ridge * np.eye(size)
         try:

@@ -119,12 +119,14 @@ class _Linear(BaseEstimator):
 
 def _alphas(alpha: Alphas) -> tuple[float, ...]:
     try:
-        found = np.atleast_1d(np.asarray(alpha, dtype=float))
-    except (TypeError, ValueError) as error:
+        found = np.atleast_1d(np.asarray(alpha))
+    except ValueError as error:
         raise InputTypeError(f"alpha must be a number or several, got {alpha!r}.") from error
+    if found.dtype.kind not in "fiu":
+        raise InputTypeError(f"alpha must be a number or several, got {alpha!r}.")
     if found.ndim != 1 or not len(found):
         raise InputError(f"alpha must be a number, or at least one in a list, got {alpha!r}.")
-    return tuple(found.tolist())
+    return tuple(float(value) for value in found)
 
 
 class AugmentedRidge(RegressorMixin, _Linear):

@@ -20,6 +20,7 @@ from augmoments.calculus.dataset.ridge import RidgePath
 from augmoments.errors import InputError, InputTypeError, OutputError
 from augmoments.estimate import Method
 from augmoments.linear.validation import Judged
+from augmoments.options import check_penalty
 
 AtStrength = Callable[[float], Policy]
 
@@ -164,6 +165,7 @@ def strength_curve(
     chosen = [float(strength) for strength in strengths]
     if not chosen or not all(0 <= strength < float("inf") for strength in chosen):
         raise InputError(f"strengths must be numbers of at least 0, at least one, got {strengths}.")
+    check_penalty(alpha)
     judged = Judged.of(images, targets, validation)
     at = _at_strength(policy)
     policies = [as_policy(at(strength)) for strength in chosen]

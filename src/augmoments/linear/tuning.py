@@ -18,6 +18,7 @@ from augmoments.calculus.dataset import DatasetMoments
 from augmoments.errors import InputError, LawError, PolicyError
 from augmoments.linear.strength import ridge
 from augmoments.linear.validation import Judged
+from augmoments.options import check_penalty
 
 WithParameters = Callable[[Tensor], Policy]
 Bound = tuple[float | None, float | None]
@@ -172,6 +173,7 @@ def tune(
         Byrd, Lu, Nocedal, Zhu (1995), *A Limited Memory Algorithm for Bound Constrained
         Optimization*.
     """
+    check_penalty(alpha)
     x = np.atleast_1d(np.asarray(torch.as_tensor(start, dtype=torch.float64).detach()))
     limits = _limits(bounds, x)
     options = {"tol": _ALWAYS, "seed": seed, "nodes": nodes, "max_nodes": max_nodes}

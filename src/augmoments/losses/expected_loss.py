@@ -160,11 +160,13 @@ def _second_order(judged: Judged, index: Tensor, m: Moments) -> tuple[Tensor, Te
     outputs, rows = jacobian(judged.model, m.mean)
     targets = judged.targets[index]
     at_mean = judged.loss.per_sample(outputs, targets)
-    gradient, hessian = judged.loss.gradient_and_hessian(outputs, targets)
-    spread = m.covariance.projected_root(rows.flatten(2))
+    derivatives = judged.loss.gradient_and_hessian(outputs, targets)
+    work = torch.promote_types(outputs.dtype, rows.dtype)  # a model may give another than it takes
+    gradient, hessian, rows = (part.to(work) for part in (*derivatives, rows.flatten(2)))
+    spread = m.covariance.to(work).projected_root(rows)
     regularizer = torch.einsum("njk,nkl,njl->n", spread, hessian, spread) / 2
-    slope = torch.einsum("nk,nkp->np", gradient, rows.flatten(2)).norm(dim=1)
-    curvature = torch.einsum("nkp,nkl,nlp->n", rows.flatten(2), hessian, rows.flatten(2)) / 2
+    slope = torch.einsum("nk,nkp->np", gradient, rows).norm(dim=1)
+    curvature = torch.einsum("nkp,nkl,nlp->n", rows, hessian, rows) / 2
     slack = (
         slope * m.error.mean * m.mean.flatten(1).norm(dim=1)
         + curvature.abs() * m.error.covariance * m.covariance.frobenius_norm()

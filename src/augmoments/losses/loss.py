@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -77,12 +78,9 @@ def as_loss(loss: str | nn.Module | Sampled) -> Loss:
     if isinstance(loss, nn.Module) and hasattr(loss, "reduction"):
         return _from_module(loss)
     if loss in _FUNCTIONS:
-        function: Callable[..., Tensor] = loss
-
-        def unreduced(outputs: Tensor, targets: Tensor) -> Tensor:
-            return _reduce(function(outputs, targets, reduction="none"), "mean")
-
-        return Loss(str(loss.__name__), unreduced, classes=loss is F.nll_loss)
+        function: Callable[..., Tensor] = partial(loss, reduction="none")
+        per_sample = partial(_reduced, function, "mean")
+        return Loss(str(loss.__name__), per_sample, classes=loss is F.nll_loss)
     if callable(loss):
         return Loss(getattr(loss, "__name__", type(loss).__name__), loss)
     raise InputTypeError(
@@ -96,10 +94,14 @@ def _from_module(loss: nn.Module) -> Loss:
     reduction = str(module.reduction)
     setattr(module, "reduction", "none")  # noqa: B010 - torch types attributes as tensors
     classes = isinstance(loss, nn.CrossEntropyLoss | nn.NLLLoss | nn.MultiMarginLoss)
-    return Loss(type(loss).__name__, lambda z, y: _reduce(module(z, y), reduction), classes=classes)
+    return Loss(type(loss).__name__, partial(_reduced, module, reduction), classes=classes)
 
 
-def _reduce(values: Tensor, reduction: str) -> Tensor:
+def _reduced(
+    loss: Callable[..., Tensor], reduction: str, outputs: Tensor, targets: Tensor
+) -> Tensor:
+    """The values of an unreduced loss, reduced over outputs alone."""
+    values = loss(outputs, targets)
     flat = values.flatten(1) if values.ndim > 1 else values[:, None]
     return flat.sum(1) if reduction == "sum" else flat.mean(1)
 

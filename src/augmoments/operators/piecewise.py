@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -36,6 +37,9 @@ class SpatialMean:
     _tensors: dict[tuple[torch.dtype, torch.device, bool], torch.Tensor] = field(
         default_factory=dict
     )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_tensors": {}}  # torch cannot copy sparse tensors
 
     @property
     def nbytes(self) -> int:

@@ -15,17 +15,13 @@ from augmoments.calculus.moments import Moments
 from augmoments.checks import check_images
 from augmoments.losses.loss import Sampled
 from augmoments.losses.models import Model
+from augmoments.options import check_count, check_numerics, check_share
 from augmoments.sample_size import images as of_images
 from augmoments.sample_size import scalars
 from augmoments.sample_size.gradients.answer import gradient
 from augmoments.sample_size.parameters.answer import parameters
 from augmoments.sample_size.predictions.answer import Until, prediction
-from augmoments.sample_size.question import (
-    Question,
-    check_choice,
-    check_positive,
-    check_share,
-)
+from augmoments.sample_size.question import Question, check_choice
 from augmoments.sample_size.result import Bound, Quantity, SampleSize
 from augmoments.sample_size.views import pairs
 from augmoments.sample_size.views.policies import check_views, with_views
@@ -176,8 +172,9 @@ def samples_needed(
     batch = check_images(images, value_range=value_range)
     check_choice("of", of, tuple(_ANSWERS))
     check_choice("bound", bound, _BOUNDS)
-    check_share("rel_error", rel_error)
-    check_share("confidence", confidence)
+    rel_error = check_share("rel_error", rel_error)
+    confidence = check_share("confidence", confidence)
+    tol, seed, max_nodes = check_numerics(tol, seed, max_nodes)
     policy = as_policy(policy)
     shape: Any = tuple(batch.shape[1:])
     policy.outcomes(shape)  # refuses policies that mix the images of a batch
@@ -196,7 +193,7 @@ def samples_needed(
         tol=tol,
         seed=seed,
         max_nodes=max_nodes,
-        batch_size=1 if batch_size is None else check_positive("batch_size", batch_size),
+        batch_size=1 if batch_size is None else check_count("batch_size", batch_size),
         views=check_views(views, of, pair_loss),
         pair_loss=pair_loss,
         until=until,

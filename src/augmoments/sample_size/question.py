@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
 from typing import Any
 
 from torch import Tensor
@@ -12,7 +11,7 @@ from torch import Tensor
 from augmoments.augmentations.base import Augmentation
 from augmoments.calculus.moments import Moments
 from augmoments.checks import did_you_mean
-from augmoments.errors import InputError, InputTypeError
+from augmoments.errors import InputError
 from augmoments.sample_size.result import Bound
 from augmoments.sample_size.views.result import PairLoss
 
@@ -82,18 +81,3 @@ def check_choice(name: str, value: object, known: tuple[str, ...]) -> None:
     """Refuse a value that is none of those known."""
     if value not in known:
         raise InputError(f"{name}={value!r} is none of {known}.{did_you_mean(str(value), known)}")
-
-
-def check_share(name: str, value: object) -> None:
-    """Refuse what is no number between 0 and 1."""
-    if not isinstance(value, Real) or isinstance(value, bool):
-        raise InputTypeError(f"{name} must be a number, got {type(value).__name__}.")
-    if not 0 < float(value) < 1:
-        raise InputError(f"{name} must lie between 0 and 1, got {value!r}.")
-
-
-def check_positive(name: str, value: object) -> int:
-    """A whole number from 1 on."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise InputError(f"{name} must be a whole number of at least 1, got {value!r}.")
-    return int(value)

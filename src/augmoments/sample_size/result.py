@@ -8,6 +8,7 @@ from typing import Literal
 
 from torch import Tensor
 
+from augmoments import fragments
 from augmoments.errors import InputError
 from augmoments.estimate import Method
 from augmoments.sample_size.views.result import Views
@@ -62,6 +63,21 @@ class SampleSize:
             raise InputError(f"n must be at least {least} for the {self.of}, got {n}.")
         tail = self.second / (n * (n - 1)) if n > 1 else 0.0
         return (self.first / n + tail).sqrt()
+
+    def _repr_html_(self) -> str:
+        how = "root mean square"
+        if self.confidence is not None:
+            how = f"with {100 * self.confidence:.4g}% confidence"
+        what = [(self.of, self), *self.parts.items()]
+        return fragments.table(
+            f"Draws for the {self.of} to {100 * self.rel_error:.3g}% ({how})",
+            ("of", "draws", "relative error of that", "method"),
+            [
+                (name, fragments.spread(size.n), fragments.worst(size.error), size.method)
+                for name, size in what
+            ],
+            f"{self.summary().rstrip('.')}. Above: median (range), and the largest error bound.",
+        )
 
     def summary(self) -> str:
         """One sentence: median and range of the draws an image."""

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from augmoments.augmentations.base import Augmentation
-from augmoments.errors import InputError, PolicyError
+from augmoments.errors import PolicyError
 from augmoments.estimate import Method
 from augmoments.laws.joint import Seed
 from augmoments.laws.sobol import sobol
@@ -83,14 +83,3 @@ def refuse_mixing(policy: Augmentation, owner: str) -> None:
                 "each other, so there is no expected loss of one image. Leave it out here and mix "
                 "the batch beforehand with its .mix(images, labels)."
             )
-
-
-def check_count(value: object, name: str, least: int = 1) -> int:
-    """A whole number that is at least ``least``.
-
-    Raises:
-        InputError: It is not.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InputError(f"{name} must be a whole number of at least {least}, got {value!r}.")
-    return value

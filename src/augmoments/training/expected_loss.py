@@ -14,8 +14,9 @@ from augmoments.errors import InputError
 from augmoments.losses.loss import Sampled, as_loss
 from augmoments.losses.models import Model
 from augmoments.operators.base import Shape
+from augmoments.options import check_count, check_seed, check_share
 from augmoments.training.curvature import curvature
-from augmoments.training.draws import check_count, refuse_mixing, step_draws
+from augmoments.training.draws import refuse_mixing, step_draws
 from augmoments.training.mean_images import MeanImages
 from augmoments.training.models import full_precision, like, losses_of, outputs_of
 
@@ -105,12 +106,12 @@ class ExpectedLoss(nn.Module):
         self.policy = as_policy(policy)
         refuse_mixing(self.policy, "ExpectedLoss")
         self.method: Estimator = method
-        self.nodes = check_count(nodes, "nodes")
-        self.seed = check_count(seed, "seed", 0)
+        self.nodes = check_count("nodes", nodes)
+        self.seed = check_seed(seed)
         self.value_range = value_range
         self.method_used: str | None = None
         self.passes = 0
-        self._means = MeanImages(self.policy, tol, seed)
+        self._means = MeanImages(self.policy, check_share("tol", tol), seed)
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
 
     def forward(

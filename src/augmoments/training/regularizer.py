@@ -9,7 +9,7 @@ from augmoments.adapters import Policy
 from augmoments.calculus.covariance import Covariance
 from augmoments.calculus.moments import moments
 from augmoments.losses.loss import Sampled
-from augmoments.training.draws import check_count
+from augmoments.options import check_count, check_share
 from augmoments.training.second_order import Expansion, SecondOrder
 
 _IMAGES_AT_ONCE = 64
@@ -89,8 +89,8 @@ class ExplicitRegularizer(SecondOrder):
         value_range: tuple[float, float] | None = (0.0, 1.0),
     ) -> None:
         super().__init__(policy, loss, seed, check_every, warn_above, value_range)
-        self.rank = check_count(rank, "rank")
-        self.tol = tol
+        self.rank = check_count("rank", rank)
+        self.tol = check_share("tol", tol)
 
     def _expand(self, images: Tensor) -> Expansion:
         parts = [self._expand_few(few) for few in images.split(_IMAGES_AT_ONCE)]

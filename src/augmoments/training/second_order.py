@@ -17,8 +17,9 @@ from augmoments.errors import InputError
 from augmoments.losses.loss import Sampled, as_loss
 from augmoments.losses.models import Model
 from augmoments.operators.base import Shape
+from augmoments.options import check_count, check_seed
 from augmoments.training.curvature import Mode, curvature, directional
-from augmoments.training.draws import check_count, refuse_mixing
+from augmoments.training.draws import refuse_mixing
 from augmoments.training.expected_loss import ExpectedLoss
 from augmoments.training.models import full_precision, like, losses_of, refuse_batch_norm
 
@@ -75,8 +76,8 @@ class SecondOrder(nn.Module):
         if not warn_above > 0:
             raise InputError(f"warn_above must be positive, got {warn_above!r}.")
         self.loss = as_loss(loss)
-        self.seed = check_count(seed, "seed", 0)
-        self.check_every = check_count(check_every, "check_every", 0)
+        self.seed = check_seed(seed)
+        self.check_every = check_count("check_every", check_every, 0)
         self.warn_above = warn_above
         self.value_range = value_range
         self.explained: float | None = None

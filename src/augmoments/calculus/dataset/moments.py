@@ -26,6 +26,7 @@ from augmoments.calculus.dataset.storage import check_tensors, fingerprint, read
 from augmoments.checks import check_images, check_memory, check_targets
 from augmoments.errors import InputError, InputTypeError, PolicyError
 from augmoments.operators.base import Shape
+from augmoments.options import check_count, check_numerics
 
 _ROWS_AT_ONCE = 4096
 
@@ -71,14 +72,10 @@ class DatasetMoments:
         max_nodes: int = 4096,
         first: int = 0,
     ) -> None:
-        if not 0 < tol < 1:
-            raise InputError(f"tol must lie between 0 and 1, got {tol!r}.")
         self.policy = as_policy(policy)
-        self.tol = tol
-        self.seed = seed
-        self.nodes = nodes
-        self.max_nodes = max_nodes
-        self.first = first
+        self.tol, self.seed, self.max_nodes = check_numerics(tol, seed, max_nodes)
+        self.nodes = check_count("nodes", nodes)
+        self.first = check_count("first", first, 0)
         self.count = 0
         self.shape: Shape | None = None
         self._plan: DatasetPlan | None = None

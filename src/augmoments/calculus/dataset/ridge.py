@@ -12,6 +12,7 @@ from torch import Tensor
 from augmoments.calculus.dataset.augmented import AugmentedMoments
 from augmoments.calculus.dataset.joint import JointMoments
 from augmoments.errors import InputError
+from augmoments.options import check_penalty
 
 _ROUNDING = 8 * torch.finfo(torch.float64).eps
 
@@ -53,22 +54,21 @@ class RidgePath:
             InputError: One is negative or not finite, or 0 with a singular covariance.
         """
         for alpha in alphas:
-            if not 0 <= alpha < float("inf"):
-                raise InputError(f"alpha must be a finite number of at least 0, got {alpha!r}.")
+            check_penalty(alpha)
         return tuple(self._solution(alpha, len(alphas) > 1) for alpha in alphas)
 
     def _solution(self, alpha: float, decomposed: bool) -> RidgeSolution:
         m = self.moments
         coef = self._from_spectrum(alpha) if decomposed else _coefficients(m, alpha)
         bound = m.bound(lambda part: _coefficients(part, alpha))
-        norm = float(coef.norm().clamp_min(torch.finfo(coef.dtype).tiny))
+        norm = float(coef.detach().norm().clamp_min(torch.finfo(coef.dtype).tiny))
         return RidgeSolution(
             coef=coef,
             intercept=m.target_mean - coef @ m.mean.flatten(),
-            loss=float(_loss(m, coef)),
+            loss=float(_loss(m, coef).detach()),
             error=bound / norm + self._rounding(alpha),
             loss_error=m.bound(lambda part: _loss(part, _coefficients(part, alpha)))
-            + _ROUNDING * float(m.target_covariance.trace()),
+            + _ROUNDING * float(m.target_covariance.detach().trace()),
         )
 
     def _from_spectrum(self, alpha: float) -> Tensor:
@@ -80,8 +80,8 @@ class RidgePath:
 
     def _rounding(self, alpha: float) -> float:
         """Relative error of the weights by rounding: that of the matrix times its condition."""
-        largest = float(self.moments.covariance.norm()) + alpha
-        smallest = alpha or float(self.spectrum[0][0])
+        largest = float(self.moments.covariance.detach().norm()) + alpha
+        smallest = alpha or float(self.spectrum[0][0].detach())
         return _ROUNDING * largest / smallest
 
 

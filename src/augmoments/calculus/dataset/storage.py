@@ -61,22 +61,39 @@ def read(path: str | Path, expected: str) -> tuple[dict[str, Tensor], dict[str, 
         DataError: The file cannot be read, or has another format or fingerprint.
     """
     try:
+        if Path(path).exists() and not Path(path).is_file():
+            raise DataError(f"{path} is no file: expected one that DatasetMoments.save wrote.")
         with safe_open(path, "pt") as file:
             facts = json.loads((file.metadata() or {}).get(_ABOUT, "{}"))
-            if facts.get("format") != FORMAT:
-                raise DataError(
-                    f"{path} is no {FORMAT} file; its format is {facts.get('format')!r}."
-                )
+            if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+                found = facts.get("format") if isinstance(facts, dict) else None
+                raise DataError(f"{path} is no {FORMAT} file; its format is {str(found)[:60]!r}.")
             if facts["fingerprint"] != expected:
                 raise DataError(
                     f"{path} holds the moments of another policy, seed or number of nodes: load it "
                     "with those that it was made with."
                 )
+            _check_facts(path, facts)
             return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist.") from error
-    except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
-        raise DataError(f"{path} cannot be read as {FORMAT}: {error}") from error
+    except (OSError, SafetensorError, KeyError, ValueError, RecursionError, RuntimeError) as error:
+        if isinstance(error, DataError):
+            raise
+        reason = str(error)[:300]
+        raise DataError(f"{path} cannot be read as {FORMAT}: {reason}. Save it again.") from error
+
+
+def _check_facts(path: str | Path, facts: dict[str, Any]) -> None:
+    """Refuse facts that are not those of sums: three sides, and two numbers of at least 0."""
+    shape = facts.get("shape")
+    sides = shape if isinstance(shape, list) else []
+    known = len(sides) == 3 and all(type(side) is int and side > 0 for side in sides)
+    for name in ("count", "columns"):
+        known = known and type(facts.get(name)) is int and facts[name] >= 0
+    if not known:
+        told = {name: facts.get(name) for name in ("shape", "count", "columns")}
+        raise DataError(f"{path} tells of impossible sums, {str(told)[:200]}: write it again.")
 
 
 def check_tensors(path: str | Path, tensors: dict[str, Tensor], like: dict[str, Tensor]) -> None:

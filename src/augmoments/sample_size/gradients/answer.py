@@ -9,10 +9,11 @@ import torch
 
 from augmoments.errors import InputError
 from augmoments.losses.judged import Judged
+from augmoments.options import check_count
 from augmoments.sample_size.gradients.per_sample import gradients
 from augmoments.sample_size.gradients.spread import Number, Spread, spreads
 from augmoments.sample_size.images import over
-from augmoments.sample_size.question import Question, check_positive
+from augmoments.sample_size.question import Question
 from augmoments.sample_size.result import SampleSize
 
 LEAST_TOL = 5e-2
@@ -91,8 +92,8 @@ class GradientSampleSize(SampleSize):
         Raises:
             InputError: A number below 1, or without replacement more images than there are.
         """
-        check_positive("batch_size", batch_size)
-        check_positive("draws", draws)
+        check_count("batch_size", batch_size)
+        check_count("draws", draws)
         correction, count = 1.0, len(self.n)
         if not replacement:
             if batch_size > count:

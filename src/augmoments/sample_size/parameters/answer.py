@@ -3,8 +3,7 @@ r"""Copies of all images for the parameters of ridge regression."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, isfinite
-from numbers import Real
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,9 @@ from torch.nn.functional import one_hot
 from augmoments.calculus.dataset import AugmentedMoments, DatasetMoments
 from augmoments.calculus.nodes import QUANTILE
 from augmoments.checks import check_images
-from augmoments.errors import InputError, InputTypeError
+from augmoments.errors import InputError
 from augmoments.estimate import weakest
+from augmoments.options import check_penalty
 from augmoments.sample_size.images import over
 from augmoments.sample_size.parameters.copies import Copies
 from augmoments.sample_size.parameters.ridge import NORMS, Ridge, Sums
@@ -83,7 +83,7 @@ class RidgeSampleSize(SampleSize):
 def parameters(question: Question) -> RidgeSampleSize:
     """By first order in 1/n; see :func:`augmoments.samples_needed` for the law."""
     question.need("parameters", "targets")
-    alpha, images = _checked_penalty(question.alpha), question.images
+    alpha, images = check_penalty(question.alpha), question.images
     try:
         check_images(images)
     except InputError as error:
@@ -143,15 +143,6 @@ def coded_targets(given: Any, n: int) -> Tensor:
         return as_targets(given, n).reshape(n, -1)
     classes, index = encode_labels(given, n)
     return one_hot(index, len(classes)).double()
-
-
-def _checked_penalty(alpha: object) -> float:
-    if isinstance(alpha, bool) or not isinstance(alpha, Real):
-        raise InputTypeError(f"alpha must be a number, got {type(alpha).__name__}.")
-    value = float(alpha)
-    if not (isfinite(value) and value >= 0):
-        raise InputError(f"alpha must be a finite number of at least 0, got {alpha!r}.")
-    return value
 
 
 def _refined(copies: Copies, ridge: Ridge, tol: float) -> tuple[Sums, Tensor]:

@@ -24,10 +24,11 @@ from augmoments.augmentations.base import Augmentation
 from augmoments.errors import InputError
 from augmoments.estimate import Method, weakest
 from augmoments.losses.judged import Judged
+from augmoments.options import check_count
 from augmoments.sample_size.gradients.answer import LEAST_TOL, GradientSampleSize
 from augmoments.sample_size.gradients.per_sample import gradients, losses
 from augmoments.sample_size.gradients.spread import Number, spreads
-from augmoments.sample_size.question import Question, check_positive
+from augmoments.sample_size.question import Question
 from augmoments.sample_size.result import SampleSize
 from augmoments.sample_size.views.result import PairLoss, Views
 
@@ -51,14 +52,14 @@ def check_views(
     if not isinstance(views, Iterable):
         if pair_loss is not None and views == 1:
             raise InputError("A loss of pairs of views takes at least 2 views, got 1.")
-        return check_positive("views", views)
+        return check_count("views", views)
     if pair_loss is not None:
         raise InputError("With pair_loss=, views= is one number: the views are of one policy.")
     read = []
     for entry in views:
         if not isinstance(entry, tuple | list) or len(entry) != 2:
             raise InputError(f"views= is a number, or pairs (policy, number); got {entry!r}.")
-        read.append((as_policy(entry[0]), check_positive("the number of views", entry[1])))
+        read.append((as_policy(entry[0]), check_count("the number of views", entry[1])))
     if not read:
         raise InputError("views= is empty: give a number, or pairs (policy, number).")
     return read
