@@ -3,6 +3,8 @@ PYTHON ?= python3
 TORCH_FLAGS ?=
 # Test processes; each computes on one thread.
 WORKERS ?= 4
+# How long all fuzzers run, one after the other.
+SECONDS ?= 600
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --progress-bar off
@@ -10,7 +12,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses $(WOR
 PIN = $(shell grep -i '^$(1)==' constraints.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup chromium demo test test-all lint format docs bench bench-quick clean
+.PHONY: help setup chromium demo test test-all lint format fuzz audit docs bench bench-quick clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +29,10 @@ setup: .venv/.installed chromium ## Make .venv with everything that the other ta
 
 .venv/.installed-docs: .venv/.installed
 	@$(PIP) -c constraints.txt -e '.[docs]'
+	@touch $@
+
+.venv/.installed-audit: .venv/.installed
+	@$(PIP) -c constraints.txt -e '.[audit]'
 	@touch $@
 
 # The test of the report opens it in a real browser; without one it is skipped.
@@ -48,11 +54,18 @@ test: setup ## Run the quick tests (ARGS="-k name" selects)
 test-all: setup ## Run all tests, the slow ones too
 	@$(PYTEST) -m ""
 
+fuzz: setup ## Read damaged and hostile files of every kind for SECONDS=600
+	AUGMOMENTS_FUZZ_SECONDS=$(SECONDS) OMP_NUM_THREADS=1 \
+	    $(BIN)/python -m pytest -m slow tests/fuzz/test_fuzz.py $(ARGS)
+
 lint: setup ## Check style, types and the direction of imports
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+
+audit: setup .venv/.installed-audit ## Look for known vulnerabilities of what is pinned (asks pypi.org)
+	$(BIN)/pip-audit --strict --no-deps --disable-pip -r constraints.txt
 
 format: setup ## Format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix
@@ -68,5 +81,5 @@ bench-quick: setup ## The same with fewer images and coarser references
 	@$(BIN)/python benchmarks/run.py --quick $(ROWS)
 
 clean: ## Remove what was built, .venv too
-	rm -rf .venv build dist docs/_build .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist docs/_build docs/gallery .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
