@@ -338,7 +338,7 @@ def test_what_the_documents_show_is_read(name):
 
 
 def test_the_schema_is_documented():
-    text = (ROOT / "docs/command-line.md").read_text()
+    text = (ROOT / "docs/results.md").read_text()
     assert SCHEMA in text
     for kind in (results.Results, *_parts(results.Results)):
         for field in dataclasses.fields(kind):

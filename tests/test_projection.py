@@ -173,7 +173,7 @@ def test_images_of_another_kind_or_shape():
 
 def test_bad_input_is_refused():
     images = data()
-    with pytest.raises(InputError, match="D = 20"):
+    with pytest.raises(InputError, match="between 1 and 20, got 21"):
         InvariantProjection(FLIP, 21).fit(images)
     with pytest.raises(InputError, match="n_components"):
         InvariantProjection(FLIP, 0).fit(images)

@@ -22,6 +22,8 @@ def thirds(rule: Callable[[int], Rule]) -> Rules | None:
         return None
     if coarse.route != "cubature" or coarse.expectation is None or coarse.noise is not None:
         return None
+    if coarse.gram is not None or len(fine) != 3 * len(coarse):
+        return None
     if not torch.allclose(coarse.points, fine.points[1::3], rtol=1e-12, atol=1e-12):
         return None
 
