@@ -9,8 +9,8 @@ import augmoments as am
 from augmoments.augmentations.affine import RandomAffine
 from augmoments.calculus.leading import leading
 from augmoments.calculus.state import FactorState
-from augmoments.calculus.windowed import norm_bound
 from augmoments.calculus.windows import WindowedCovariance, WindowedState, Windows
+from augmoments.calculus.windows.replicates import norm_bound
 
 POLICY = RandomAffine(25, (0.2, 0.25), (0.8, 1.2), interpolation="bilinear")
 

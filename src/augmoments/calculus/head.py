@@ -21,7 +21,7 @@ from augmoments.calculus.nodes import QUANTILE, REPLICATES, JointNodes
 from augmoments.calculus.plan import Plan
 from augmoments.calculus.solution import Errors, Solution, ratio
 from augmoments.calculus.state import FactorState
-from augmoments.calculus.windowed import windowed_errors
+from augmoments.calculus.windows.replicates import windowed_errors
 from augmoments.operators.base import outer
 
 Action = Callable[[Tensor, Tensor], tuple[Tensor, Tensor | None]]
