@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+_BLOCKS = 8
+
 
 @dataclass(frozen=True)
 class Scatter:
@@ -34,7 +36,7 @@ class Scatter:
         if weights is None:
             mean = rows.mean(0)
             gaps = rows - mean
-            return cls(float(len(rows)), mean, gaps.T @ gaps)
+            return cls(float(len(rows)), mean, _square(gaps))
         return cls.about(rows[0], [(rows, weights)])
 
     @classmethod
@@ -66,3 +68,16 @@ class Scatter:
     def covariance(self) -> Tensor:
         """The scatter over the weight, ``(T, T)``."""
         return self.scatter / self.weight
+
+
+def _square(rows: Tensor) -> Tensor:
+    """``rows.T @ rows``, of which each product of two blocks of columns is computed once."""
+    size = rows.shape[1]
+    out = rows.new_empty(size, size)
+    step = max(1, -(-size // _BLOCKS))
+    for low in range(0, size, step):
+        high = min(low + step, size)
+        strip = rows[:, low:high].T @ rows[:, low:]
+        out[low:high, low:] = strip
+        out[high:, low:high] = strip[:, high - low :].T
+    return out
