@@ -5,6 +5,7 @@ import torch
 
 import augmoments as am
 from augmoments.augmentations.erasing import RandomErasing
+from augmoments.calculus.plan import Plan
 from augmoments.errors import InputError, InputTypeError, LawError, PolicyError
 from augmoments.laws.erasing import erasing_law
 from augmoments.operators.base import outer
@@ -252,3 +253,14 @@ class TestRefusals:
     def test_values_that_do_not_fit_the_channels(self, generator):
         with pytest.raises(PolicyError, match="2 values"):
             am.moments(random_images(generator), RandomErasing(value=(0.1, 0.2)))
+
+
+@pytest.mark.parametrize(("side", "steps_by_nodes"), [(24, 0), (64, 3)])
+def test_covariances_that_would_not_compress_go_by_nodes(side, steps_by_nodes):
+    """Erasing multiplies the columns before it; on large images nodes of all steps are fewer."""
+    policy = am.Compose(
+        [am.RandomRotation(15, "bilinear"), am.RandomTranslation(x=(-3, 3)), RandomErasing(0.5)]
+    )
+    plan = Plan.of(policy, (3, side, side), 0, 4096, 1e9)
+    assert len(plan.head) == steps_by_nodes
+    assert plan.mean_method == "exact"

@@ -90,5 +90,9 @@ def _root(matrix: Tensor) -> Tensor:
 def most_columns(rule: QuadraticRule, columns: int, size: int) -> int:
     """How many columns of ``size`` values a step needs at most, given ``columns`` before it."""
     found = len(rule) * (min(columns, size) + 1)
-    blends = isinstance(rule.operator, FieldExpansion)
-    return min(found, (_DENSE_FROM + 4) * size) if blends else found
+    return min(found, (_DENSE_FROM + 4) * size) if blends(rule) else found
+
+
+def blends(rule: QuadraticRule) -> bool:
+    """Whether a step blends with a random field."""
+    return isinstance(rule.operator, FieldExpansion)

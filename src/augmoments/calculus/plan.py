@@ -10,7 +10,7 @@ from math import prod
 from augmoments.augmentations.base import Augmentation
 from augmoments.augmentations.geometric import RandomHorizontalFlip, RandomVerticalFlip
 from augmoments.augmentations.sequence import Chain
-from augmoments.calculus.blend import most_columns
+from augmoments.calculus.blend import blends, most_columns
 from augmoments.calculus.expected_operator import ExpectedOperator, average, has_exact_mean
 from augmoments.calculus.nodes import NodeFamily
 from augmoments.calculus.windows import Windows
@@ -23,6 +23,7 @@ _FIRST_NODES = 64
 _FEWEST_NODES = 128
 _WINDOWED = 512  # nodes of the first level before windows
 _COPIES = 4  # of the columns that exist at one time
+_MOST_COLUMNS = 4096
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Plan:
         shapes = shapes_along(parts, shape)
         joint = [part.jointly(here) for part, here in zip(parts, shapes, strict=True)]
         cut = max((i + 1 for i, yes in enumerate(joint) if yes), default=0)
-        while cut < len(parts) and _widest(parts[cut:], shapes[cut:], cut > 0) > budget:
+        while cut < len(parts) and _too_wide(parts[cut:], shapes[cut:], cut > 0, budget):
             cut += 1
         if cut:
             size = max(prod(here) for here in (*shapes, policy.output_shape(shape)))
@@ -181,15 +182,24 @@ def shapes_along(parts: Iterable[Augmentation], shape: Shape) -> list[Shape]:
     return found
 
 
-def _widest(parts: Sequence[Augmentation], shapes: Sequence[Shape], random: bool) -> float:
-    """Most values an image that the columns of a tail take, before compression."""
-    columns, widest = (_FIRST_NODES if random else 0), 0
+def _too_wide(
+    parts: Sequence[Augmentation], shapes: Sequence[Shape], random: bool, budget: float
+) -> bool:
+    """Whether a tail has too many columns before compression.
+
+    They must fit into ``budget``. Blends with random fields leave columns that hardly compress,
+    whose products with each other must be bearable at every level.
+    """
+    columns, exact = (_FIRST_NODES if random else 0), True
     for part, shape in zip(parts, shapes, strict=True):
         size = prod(shape)
         for leaf in leaves(part.rule(shape, _FIRST_NODES)):
             columns = most_columns(leaf, columns, size)
-            widest = max(widest, columns * size)
-    return widest
+            exact = exact and leaf.exact
+            stiff = blends(leaf) and not exact and min(columns, size) > _MOST_COLUMNS
+            if columns * size > budget or stiff:
+                return True
+    return False
 
 
 def without_mirrors(
