@@ -353,3 +353,8 @@ def _parts(kind):
             if dataclasses.is_dataclass(part):
                 yield part
                 yield from _parts(part)
+
+
+def test_a_name_that_no_file_system_takes_is_left_as_it_is(tmp_path):
+    (tmp_path / "a.yaml").write_text(f"images: {'a' * 5000}\n")
+    assert load_quantify_config(tmp_path / "a.yaml").images == "a" * 5000

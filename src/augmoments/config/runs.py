@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os.path import exists
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -93,9 +94,9 @@ def _relative_to(base: Path, config: QuantifyConfig) -> QuantifyConfig:
     changes: dict[str, Any] = {}
     for name in ("images", "policy", "model"):
         value = getattr(config, name)
-        if isinstance(value, str) and (base / value).exists():
+        if isinstance(value, str) and exists(base / value):
             changes[name] = str(base / value)
         elif name == "images" and isinstance(value, str) and value.startswith("mnist:"):
             folder = base / value.removeprefix("mnist:")
-            changes[name] = f"mnist:{folder}" if folder.exists() else value
+            changes[name] = f"mnist:{folder}" if exists(folder) else value
     return config.model_copy(update=changes)

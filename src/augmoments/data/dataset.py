@@ -131,6 +131,11 @@ def printable(text: object) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in letters)
 
 
+def reason(error: Exception) -> str:
+    """What an error of a library says, on one line of bearable length."""
+    return printable(" ".join(str(error).split()))[:300] or type(error).__name__
+
+
 @contextmanager
 def accessible(source: object) -> Iterator[None]:
     """What the file system refuses inside, as a permission or a name too long, is told of."""

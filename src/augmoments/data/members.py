@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from augmoments.data.dataset import check_file, missing, printable
+from augmoments.data.dataset import check_file, missing, printable, reason
 from augmoments.errors import AugmomentsError, DataError, NotEnoughMemoryError
 
 _HEADERS = {
@@ -93,8 +93,7 @@ def reading(path: Path) -> Iterator[None]:
             f"{path} does not fit into memory: use a smaller file."
         ) from error
     except Exception as error:
-        reason = printable(" ".join(str(error).split()))[:300] or type(error).__name__
         raise DataError(
-            f"{path} cannot be read as an .npz file of plain arrays: {reason}. Save it again by "
-            "np.savez."
+            f"{path} cannot be read as an .npz file of plain arrays: {reason(error)}. Save it "
+            "again by np.savez."
         ) from error

@@ -18,6 +18,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from augmoments.data.dataset import reason
 from augmoments.errors import DataError, ModelError
 
 _DAMAGED = (
@@ -76,7 +77,7 @@ def clean_copy(path: Path) -> bytes:
                 if not name.endswith("/")
             }
     except _DAMAGED as error:
-        raise DataError(f"{path} is damaged ({error}): save it again.") from error
+        raise DataError(f"{path} is damaged ({reason(error)}): save it again.") from error
     kept = {name: parts[name] for name in parts if name in _COPIED or _RAW.fullmatch(name)}
     try:
         kept[_GRAPH] = json.dumps(_vetted(path, json.loads(parts[_GRAPH]))).encode()
@@ -86,7 +87,7 @@ def clean_copy(path: Path) -> bytes:
     except ModelError:
         raise
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        raise DataError(f"{path} is damaged ({error}): save it again.") from error
+        raise DataError(f"{path} is damaged ({reason(error)}): save it again.") from error
     kept[_INPUTS] = b""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:

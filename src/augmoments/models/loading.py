@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from augmoments.checks import check_memory
-from augmoments.data.dataset import check_file, missing
+from augmoments.data.dataset import check_file, missing, reason
 from augmoments.errors import AugmomentsError, DataError, ModelError
 from augmoments.models.archive import clean_copy
 from augmoments.models.exported import ExportedModel
@@ -99,7 +99,9 @@ def _kind(path: Path) -> tuple[str, int]:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
     except (zipfile.BadZipFile, zlib.error, struct.error, ValueError, NotImplementedError) as error:
         if start == b"PK\x03\x04":
-            raise DataError(f"{path} is damaged or cut short ({error}): save it again.") from error
+            raise DataError(
+                f"{path} is damaged or cut short ({reason(error)}): save it again."
+            ) from error
         raise DataError(
             f"{path} is not a model's file: expected a torch.export program or TorchScript. "
             f"Make one by {HOW_TO_EXPORT}."

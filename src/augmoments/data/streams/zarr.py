@@ -15,7 +15,7 @@ import numpy as np
 
 from augmoments.checks import check_memory
 from augmoments.data.archives import choose, layout_of, to_labels, to_names
-from augmoments.data.dataset import check_file, missing, printable
+from augmoments.data.dataset import check_file, missing, printable, reason
 from augmoments.data.streams.arrays import ArrayStream, shape_of
 from augmoments.data.streams.base import Stream, hashed, identity, numbered
 from augmoments.errors import AugmomentsError, DataError, InputError, NotEnoughMemoryError
@@ -163,7 +163,6 @@ def _reading(path: Path, where: str = "") -> Iterator[None]:
             f"{path}{where} does not fit into memory: use smaller chunks."
         ) from error
     except Exception as error:
-        reason = printable(" ".join(str(error).split()))[:300] or type(error).__name__
         raise DataError(
-            f"{path}{where} cannot be read as Zarr: {reason}. Write it again."
+            f"{path}{where} cannot be read as Zarr: {reason(error)}. Write it again."
         ) from error
