@@ -49,11 +49,11 @@ def test_stated_errors_of_the_results_bound_the_true_ones(results):
 
 
 def test_errors_of_sampling_follow_their_law(results):
-    """Within 40 %: root mean squares of a few groups of draws."""
+    """Within 75 %, three standard deviations of a root mean square over eight groups of draws."""
     for found in results["rows"].values():
         if "figures" in found:
             sampled = found["sampled"]
-            assert sampled["errors"] == pytest.approx(sampled["law"], rel=0.4)
+            assert sampled["errors"] == pytest.approx(sampled["law"], rel=0.75)
 
 
 def test_a_target_is_met_or_not(page):
