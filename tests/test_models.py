@@ -338,3 +338,20 @@ class TestNothingIsRun:
 
         with pytest.raises(ModelError, match="conditions on its inputs as source text"):
             load_model(tampered(dynamic, tmp_path / "m.pt2", change))
+
+
+def test_torchscript_with_fewer_numbers_than_its_tensors_is_refused(tmp_path):
+    """PyTorch itself reads beyond the end of them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.save(torch.jit.trace(nn.Linear(4, 3), torch.rand(1, 4)), tmp_path / "whole.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "whole.pt") as whole,
+        zipfile.ZipFile(tmp_path / "cut.pt", "w") as cut,
+    ):
+        for name in whole.namelist():
+            content = whole.read(name)
+            cut.writestr(name, content[:-4] if name.endswith("/data/0") else content)
+    assert load_model(tmp_path / "whole.pt")(torch.rand(2, 4)).shape == (2, 3)
+    with pytest.raises(DataError, match="fewer numbers than its tensors"):
+        load_model(tmp_path / "cut.pt")

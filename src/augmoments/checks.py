@@ -290,7 +290,7 @@ def _dtype(values: Tensor) -> str:
 
 
 def _gigabytes(size: float) -> str:
-    return f"{size / 1e9:.3g} GB"
+    return f"{min(size, 10**300) / 1e9:.3g} GB"
 
 
 def _system_memory() -> int | None:

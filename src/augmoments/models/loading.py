@@ -16,10 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from augmoments.checks import check_memory
-from augmoments.data.dataset import check_file, missing, reason
+from augmoments.data.dataset import check_file, missing, printable, reason
 from augmoments.errors import AugmomentsError, DataError, ModelError
 from augmoments.models.archive import clean_copy
 from augmoments.models.exported import ExportedModel
+from augmoments.models.storages import cut_short
 
 HOW_TO_EXPORT = (
     "program = torch.export.export(model.eval(), (images,), "
@@ -54,8 +55,7 @@ def load_model(path: str | Path) -> nn.Module:
     """
     path = Path(path)
     check_file(path)
-    kind, size = _kind(path)
-    check_memory(3 * size, f"the model {path}", "a smaller model")
+    kind = _kind(path)
     if kind == "script":
         return _load_script(path)
     clean = clean_copy(path)
@@ -82,8 +82,8 @@ class ScriptedModel(nn.Module):
             return self.script(images)
 
 
-def _kind(path: Path) -> tuple[str, int]:
-    """``"exported"`` or ``"script"``, and the bytes of its parts; refuses anything else."""
+def _kind(path: Path) -> str:
+    """``"exported"`` or ``"script"``; refuses anything else."""
     start = b""
     try:
         with path.open("rb") as file:
@@ -93,6 +93,10 @@ def _kind(path: Path) -> tuple[str, int]:
             size = sum(entry.file_size for entry in archive.infolist())
             if min((entry.header_offset for entry in archive.infolist()), default=0) > 0:
                 raise zipfile.BadZipFile("the archive does not begin where the file does")
+            check_memory(3 * size, f"the model {path}", "a smaller model")
+            short = cut_short(archive) if "constants.pkl" in names else None
+            if short is not None:
+                raise zipfile.BadZipFile(f"{short} has fewer numbers than its tensors")
     except FileNotFoundError as error:
         raise missing(path) from error
     except OSError as error:
@@ -107,7 +111,7 @@ def _kind(path: Path) -> tuple[str, int]:
             f"Make one by {HOW_TO_EXPORT}."
         ) from error
     if "models/model.json" in names:
-        return "exported", size
+        return "exported"
     if any(name.startswith("data/aotinductor") for name in names):
         raise ModelError(
             f"{path} is a compiled package, which has native code: save the exported program "
@@ -121,7 +125,7 @@ def _kind(path: Path) -> tuple[str, int]:
             "it again with torch 2.8 or later, or use TorchScript."
         )
     if "constants.pkl" in names and any(name.startswith("code/") for name in names):
-        return "script", size
+        return "script"
     if "data.pkl" in names:
         raise ModelError(
             f"{path} was written by torch.save: a pickled model or a state dict, which is not "
@@ -139,8 +143,9 @@ def _reading(path: Path) -> Iterator[None]:
         raise
     except Exception as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
+        first = printable(lines[0])[:300]
         raise DataError(
-            f"{path} cannot be read as a model by torch {torch.__version__}: {lines[0]} Save it "
+            f"{path} cannot be read as a model by torch {torch.__version__}: {first} Save it "
             "again, with the same version if it can be."
         ) from error
 
